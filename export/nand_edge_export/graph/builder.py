@@ -1,0 +1,103 @@
+"""A small builder of ONNX graphs: operators become nodes, arrays become shared constants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+OPSET = 18
+IR_VERSION = 9
+_SMALL = 16
+
+
+class Builder:
+    """Collects the nodes and constants of one graph; names are unique by a counter.
+
+    Inside `with builder.branch() as nodes:` new nodes go into `nodes`, the body of an `If`; constants always stay in
+    the outer graph, where a body sees them.
+    """
+
+    def __init__(self) -> None:
+        self.initializers: dict[str, onnx.TensorProto] = {}
+        self._bodies: list[list[onnx.NodeProto]] = [[]]
+        self._shared: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self._counter = 0
+
+    @property
+    def nodes(self) -> list[onnx.NodeProto]:
+        """Nodes of the body that is open now."""
+        return self._bodies[-1]
+
+    def name(self, hint: str) -> str:
+        """A name that no other value of this graph has."""
+        self._counter += 1
+        return f"{hint}_{self._counter}"
+
+    def op(self, op_type: str, *inputs: str, **attributes: Any) -> str:
+        """Add an operator with one output and give the output's name; an empty input name means left out."""
+        output = self.name(op_type.lower())
+        self.nodes.append(helper.make_node(op_type, list(inputs), [output], name=output, **attributes))
+        return output
+
+    def alias(self, value: str, name: str) -> str:
+        """Give `value` the public name `name`."""
+        self.nodes.append(helper.make_node("Identity", [value], [name], name=f"name_{name}"))
+        return name
+
+    def constant(self, array: NDArray[Any] | float | int | Sequence[int], hint: str = "constant") -> str:
+        """Add a constant and give its name; equal small constants are shared."""
+        values = np.asarray(array)
+        if not isinstance(array, np.ndarray):
+            values = values.astype(np.float32 if values.dtype.kind == "f" else np.int64)
+        key = (str(values.dtype), values.shape, values.tobytes()) if values.size <= _SMALL else None
+        if key is not None and key in self._shared:
+            return self._shared[key]
+        name = self.name(hint)
+        self.initializers[name] = numpy_helper.from_array(np.ascontiguousarray(values), name)
+        if key is not None:
+            self._shared[key] = name
+        return name
+
+    @contextmanager
+    def branch(self) -> Iterator[list[onnx.NodeProto]]:
+        """Collect the nodes of a body apart from those of the outer graph."""
+        body: list[onnx.NodeProto] = []
+        self._bodies.append(body)
+        try:
+            yield body
+        finally:
+            self._bodies.pop()
+
+    def embed(self, graph: onnx.GraphProto, inputs: dict[str, str], prefix: str) -> list[str]:
+        """Put a finished graph into this one.
+
+        Args:
+            graph: The graph; its values get `prefix`, its constants move to the outer graph.
+            inputs: For each of its inputs, the value of this graph that takes its place.
+            prefix: What its names begin with from now on.
+
+        Returns:
+            The names of its outputs in this graph.
+        """
+        renamed = dict(inputs)
+        for tensor in graph.initializer:
+            renamed[tensor.name] = f"{prefix}/{tensor.name}"
+            copy = onnx.TensorProto()
+            copy.CopyFrom(tensor)
+            copy.name = renamed[tensor.name]
+            self.initializers[copy.name] = copy
+        for node in graph.node:
+            copied = onnx.NodeProto()
+            copied.CopyFrom(node)
+            copied.name = f"{prefix}/{node.name}"
+            del copied.input[:], copied.output[:]
+            copied.input.extend(renamed.get(name, f"{prefix}/{name}") if name else "" for name in node.input)
+            copied.output.extend(f"{prefix}/{name}" if name else "" for name in node.output)
+            self.nodes.append(copied)
+        return [renamed.get(output.name, f"{prefix}/{output.name}") for output in graph.output]

@@ -1,0 +1,1 @@
+"""Commands that need neither the workstation's nor the device's side."""

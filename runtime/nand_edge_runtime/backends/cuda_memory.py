@@ -1,0 +1,144 @@
+"""CUDA's runtime through cuda-python: the device, a stream, and buffers that exist on both sides."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from nand_edge.errors import NandEdgeError
+from nand_edge.manifest import Target
+from nand_edge_runtime.backends.protocol import TargetUnavailableError
+
+_FIRST_DEVICE = 0
+
+
+class Cuda:
+    """The first CUDA device and one stream on it.
+
+    Args:
+        target: The target that needs it, for messages.
+
+    Raises:
+        TargetUnavailableError: cuda-python, the driver or the device is missing.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._cudart = _import_cudart(target)
+        status, count = self._cudart.cudaGetDeviceCount()
+        if status != self._cudart.cudaError_t.cudaSuccess or not count:
+            raise TargetUnavailableError(
+                f"target {target.value!r}",
+                found=f"no CUDA device ({self._words(status)})",
+                needed="an NVIDIA GPU with its driver",
+                do="install the driver, or use the target onnx",
+            )
+        self.call("cudaSetDevice", _FIRST_DEVICE)
+        self.stream: Any = self.call("cudaStreamCreate")
+
+    @property
+    def compute_capability(self) -> str:
+        """The device's compute capability, such as "8.6"."""
+        attributes = self._cudart.cudaDeviceAttr
+        major = self.call("cudaDeviceGetAttribute", attributes.cudaDevAttrComputeCapabilityMajor, _FIRST_DEVICE)
+        minor = self.call("cudaDeviceGetAttribute", attributes.cudaDevAttrComputeCapabilityMinor, _FIRST_DEVICE)
+        return f"{major}.{minor}"
+
+    def call(self, function: str, *arguments: Any) -> Any:
+        """Call a function of the CUDA runtime and give its result.
+
+        Raises:
+            NandEdgeError: CUDA reports an error.
+        """
+        status, *results = getattr(self._cudart, function)(*arguments)
+        if status != self._cudart.cudaError_t.cudaSuccess:
+            raise NandEdgeError(
+                f"CUDA's {function}",
+                found=self._words(status),
+                needed="a call that succeeds",
+                do="check the GPU's free memory and state with nvidia-smi (tegrastats on a Jetson)",
+            )
+        return results[0] if results else None
+
+    def make_current(self) -> None:
+        """Choose the device for the calling thread, which may be another one than loaded the engine."""
+        self.call("cudaSetDevice", _FIRST_DEVICE)
+
+    def copy(self, target: int, source: int, size: int, *, to_device: bool) -> None:
+        """Queue a copy of `size` bytes on the stream."""
+        kinds = self._cudart.cudaMemcpyKind
+        kind = kinds.cudaMemcpyHostToDevice if to_device else kinds.cudaMemcpyDeviceToHost
+        self.call("cudaMemcpyAsync", target, source, size, kind, self.stream)
+
+    def synchronise(self) -> None:
+        """Wait until all that was queued on the stream is done."""
+        self.call("cudaStreamSynchronize", self.stream)
+
+    def close(self) -> None:
+        """Free the stream."""
+        self.call("cudaStreamDestroy", self.stream)
+
+    def _words(self, status: Any) -> str:
+        _, text = self._cudart.cudaGetErrorString(status)
+        return bytes(text).decode()
+
+
+class Buffer:
+    """Memory for one tensor, pinned on the host and on the device; it grows when a larger tensor comes."""
+
+    def __init__(self, cuda: Cuda) -> None:
+        self._cuda = cuda
+        self._capacity = 0
+        self._host = 0
+        self.device = 0
+
+    @property
+    def host(self) -> int:
+        """Address of the host's side."""
+        return self._host
+
+    def reserve(self, size: int) -> None:
+        """Make room for `size` bytes; addresses change when the buffer grows."""
+        if size <= self._capacity:
+            return
+        self.close()
+        self._host = int(self._cuda.call("cudaMallocHost", size))
+        self.device = int(self._cuda.call("cudaMalloc", size))
+        self._capacity = size
+
+    def view(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        """The host's side as an array; valid until the buffer grows or closes."""
+        size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+        memory = (ctypes.c_uint8 * size).from_address(self._host)
+        return np.ndarray(shape, dtype=dtype, buffer=memory)
+
+    def upload(self, size: int) -> None:
+        """Queue the copy from the host to the device."""
+        self._cuda.copy(self.device, self._host, size, to_device=True)
+
+    def download(self, size: int) -> None:
+        """Queue the copy from the device to the host."""
+        self._cuda.copy(self._host, self.device, size, to_device=False)
+
+    def close(self) -> None:
+        """Free both sides; calling it again does nothing."""
+        host, device, self._host, self.device, self._capacity = self._host, self.device, 0, 0, 0
+        if host:
+            self._cuda.call("cudaFreeHost", host)
+        if device:
+            self._cuda.call("cudaFree", device)
+
+
+def _import_cudart(target: Target) -> Any:
+    try:
+        from cuda.bindings import runtime
+    except ImportError as error:
+        raise TargetUnavailableError(
+            f"target {target.value!r}",
+            found=f"no cuda-python that can be imported ({error})",
+            needed="the package cuda-python, of the major version of the driver's CUDA",
+            do="pip install cuda-python",
+        ) from None
+    return runtime

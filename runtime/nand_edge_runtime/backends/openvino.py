@@ -1,0 +1,101 @@
+"""OpenVINO: Intel CPUs, from the bundle's built model or straight from its portable graph."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nand_edge.bundle import GRAPH, Bundle
+from nand_edge.errors import NandEdgeError
+from nand_edge.manifest import Target
+from nand_edge.signature import FRAMES, OUTPUTS, TEXT_FEATURES, THRESHOLD
+from nand_edge_runtime.backends.openvino_inputs import free_text_features
+from nand_edge_runtime.backends.protocol import BackendOptions, Outputs, TargetUnavailableError
+
+if TYPE_CHECKING:
+    import openvino
+
+
+class OpenVINOBackend:
+    """Runs the graph in OpenVINO with the latency hint, in fp32."""
+
+    target: ClassVar[Target] = Target.OPENVINO
+
+    def __init__(self, bundle: Bundle, options: BackendOptions) -> None:
+        """Compile the model for the CPU.
+
+        Raises:
+            TargetUnavailableError: OpenVINO is missing.
+            NandEdgeError: OpenVINO cannot read or compile the graph.
+        """
+        self._file = _engine_file(bundle)
+        self._request: Any = _compile(bundle, self._file, options).create_infer_request()
+
+    @property
+    def device(self) -> str:
+        """Always "CPU"."""
+        return "CPU"
+
+    def run(
+        self, frames: NDArray[np.uint8], threshold: NDArray[np.float32], text_features: NDArray[np.float32]
+    ) -> Outputs:
+        """Run the graph once; see `Backend.run`."""
+        feed = {FRAMES: frames, THRESHOLD: threshold, TEXT_FEATURES: text_features}
+        try:
+            self._request.infer(feed, share_inputs=True)
+        except RuntimeError as error:
+            raise NandEdgeError(
+                f"engine {self._file!r} in OpenVINO",
+                found=f"an error with frames {list(frames.shape)}: {_last_line(error)}",
+                needed="a graph that runs on these frames",
+                do="run `nand-edge verify` on the bundle",
+            ) from error
+        # The request reuses its memory for the next frame, so the caller gets copies.
+        return {name: self._request.get_tensor(name).data.copy() for name in OUTPUTS}
+
+    def close(self) -> None:
+        """Free the compiled model."""
+        self._request = None
+
+
+def _engine_file(bundle: Bundle) -> str:
+    built = [engine.file for engine in bundle.manifest.engines if engine.target is Target.OPENVINO]
+    return built[0] if built else GRAPH
+
+
+def _compile(bundle: Bundle, file: str, options: BackendOptions) -> openvino.CompiledModel:
+    try:
+        import openvino
+    except ImportError as error:
+        raise TargetUnavailableError(
+            "target 'openvino'",
+            found=f"no OpenVINO that can be imported ({_last_line(error)})",
+            needed="the package openvino",
+            do="pip install 'nand-edge[openvino]'",
+        ) from None
+    core = openvino.Core()
+    try:
+        model = core.read_model(str(bundle.path(file)))
+        free_text_features(model, bundle.manifest.clip.width)
+        return core.compile_model(model, "CPU", _settings(options))
+    except RuntimeError as error:
+        raise NandEdgeError(
+            f"engine {file!r} of bundle {bundle.name!r}",
+            found=f"a graph that OpenVINO {openvino.__version__} cannot compile: {_last_line(error)}",
+            needed=f"a graph of opset {bundle.manifest.graph.opset}",
+            do="update openvino or use the target onnx",
+        ) from error
+
+
+def _settings(options: BackendOptions) -> dict[str, Any]:
+    # Without the precision hint OpenVINO runs in bf16 wherever the CPU has it: maps are then off by 0.01.
+    settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    if options.threads is not None:
+        settings["INFERENCE_NUM_THREADS"] = options.threads
+    return settings
+
+
+def _last_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]

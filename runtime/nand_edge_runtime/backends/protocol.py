@@ -1,0 +1,71 @@
+"""What every inference engine offers to the inspector, and how one says that it cannot run here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nand_edge.bundle import Bundle
+from nand_edge.errors import NandEdgeError
+from nand_edge.manifest import Target
+
+Outputs = dict[str, NDArray[Any]]
+"""Arrays by their names in `nand_edge.signature.OUTPUTS`."""
+
+
+class TargetUnavailableError(NandEdgeError):
+    """A target that cannot run on this machine: a package, a device or a fitting engine is missing."""
+
+
+@dataclass(frozen=True)
+class BackendOptions:
+    """How an engine is to run.
+
+    Attributes:
+        provider: ONNX Runtime's execution provider, `cpu` or `cuda`; other targets take only `cpu`, the default.
+        threads: CPU threads for one frame; None lets the engine choose.
+    """
+
+    provider: str = "cpu"
+    threads: int | None = None
+
+
+class Backend(Protocol):
+    """A loaded engine; one thread at a time may run it."""
+
+    target: ClassVar[Target]
+
+    def __init__(self, bundle: Bundle, options: BackendOptions) -> None:
+        """Load the bundle's engine for this target.
+
+        Raises:
+            TargetUnavailableError: This machine cannot run the target, or the bundle has no engine that fits it.
+            NandEdgeError: The engine is there but cannot be loaded.
+        """
+
+    @property
+    def device(self) -> str:
+        """What the engine runs on, in words ("CPU", "CUDA 8.6")."""
+
+    def run(
+        self, frames: NDArray[np.uint8], threshold: NDArray[np.float32], text_features: NDArray[np.float32]
+    ) -> Outputs:
+        """Run the graph once.
+
+        Args:
+            frames: uint8 [N, H, W, 3], BGR, contiguous.
+            threshold: float32 [], the gate's threshold.
+            text_features: float32 [K, 2, D], K >= 1.
+
+        Returns:
+            The outputs of `nand_edge.signature`, in memory that the caller may keep.
+
+        Raises:
+            NandEdgeError: The engine refuses these shapes.
+        """
+
+    def close(self) -> None:
+        """Free what the engine holds; calling it again does nothing."""

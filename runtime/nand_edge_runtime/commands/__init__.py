@@ -1,0 +1,1 @@
+"""The device's commands of `nand-edge`, each thin: it parses, calls the library and prints."""

@@ -1,0 +1,58 @@
+"""A tiny but real bundle: a graph with the exact signature, a gate and a suppression, made in milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from toy_bundle import CLIP_MODEL, CLIP_SHA256, toy_normality, write_toy_bundle
+
+from nand_edge.bundle import open_bundle
+from nand_edge.normality import Normality
+from nand_edge_runtime import Inspector
+
+
+@pytest.fixture(scope="session")
+def toy_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle whose base map is the grey value; its active normality `bright` makes bright regions normal."""
+    return write_toy_bundle(tmp_path_factory.mktemp("bundles") / "toy.nand")
+
+
+@pytest.fixture
+def own_bundle(tmp_path: Path) -> Path:
+    """A bundle like `toy_bundle` that the test may spoil."""
+    return write_toy_bundle(tmp_path / "own.nand")
+
+
+@pytest.fixture
+def inspector(toy_bundle: Path) -> Inspector:
+    """An inspector on the toy bundle."""
+    return Inspector(open_bundle(toy_bundle), threads=1)
+
+
+@pytest.fixture
+def spot() -> Callable[..., NDArray[np.uint8]]:
+    """Draws a frame [H, W, 3] of one grey value with a square of another in the middle."""
+
+    def draw(inside: int = 230, outside: int = 40, size: tuple[int, int] = (48, 64)) -> NDArray[np.uint8]:
+        height, width = size
+        frame = np.full((height, width, 3), outside, dtype=np.uint8)
+        frame[height // 3 : 2 * height // 3, width // 3 : 2 * width // 3] = inside
+        return frame
+
+    return draw
+
+
+@pytest.fixture
+def foreign_normality() -> Normality:
+    """A normality made for a CLIP that the toy bundle does not have."""
+    return toy_normality("stain", [0, 1], clip_sha256="f" * 64, clip_model="another-clip")
+
+
+@pytest.fixture
+def dark_normality() -> Normality:
+    """A normality that makes dark regions normal, for the toy bundle's CLIP."""
+    return toy_normality("dark", [1, 0], clip_sha256=CLIP_SHA256, clip_model=CLIP_MODEL)

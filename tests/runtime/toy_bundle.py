@@ -1,0 +1,305 @@
+"""Writes the toy bundle: grey value as the base map, brightness as the only thing that its CLIP understands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from safetensors.numpy import save_file
+
+from nand_edge.bundle import GRAPH, SAMPLES, write_manifest
+from nand_edge.manifest import (
+    ClipRecord,
+    DetectorRecord,
+    EngineRecord,
+    EngineState,
+    GraphRecord,
+    Manifest,
+    NormalityRecord,
+    Target,
+    TensorRecord,
+    ThresholdRecord,
+    WeightsSource,
+)
+from nand_edge.normality import Normality, write_normality
+from nand_edge.signature import (
+    ANOMALY_MAP,
+    BASE_MAP,
+    BASE_SCORE,
+    CLIP_RAN,
+    FRAMES,
+    MAP_SIZE,
+    SCORE,
+    SUPPRESSION_MAP,
+    TEXT_FEATURES,
+    THRESHOLD,
+)
+from nand_edge.suppression import FloatArray, align_corners_weights, normality_map, suppress
+
+CLIP_SHA256 = "c" * 64
+CLIP_MODEL = "toy-clip"
+WIDTH = 4
+GRID = 32
+LOGIT_SCALE = 20.0
+_THRESHOLD = 0.5
+
+
+def write_toy_bundle(folder: Path, *, base_gain: float = 1 / 255, text_default: bool = True) -> Path:
+    """Write the bundle; a `base_gain` of NaN gives the NaN weights of a detector gone wrong."""
+    folder.mkdir()
+    (folder / "normalities").mkdir()
+    onnx.save(toy_graph(base_gain, text_default=text_default), folder / GRAPH)
+    for name, added in (("bright", [1, 0]), ("dark", [0, 1])):
+        write_normality(toy_normality(name, [1 - value for value in added]), folder / f"normalities/{name}.normality")
+    if np.isfinite(base_gain):
+        write_samples(folder)
+    write_manifest(folder, toy_manifest(folder.stem))
+    return folder
+
+
+def toy_normality(
+    name: str, normal: list[int], *, clip_sha256: str = CLIP_SHA256, clip_model: str = CLIP_MODEL
+) -> Normality:
+    """A normality: `normal` [bright, dark] is what the usual state looks like, the added state is the opposite."""
+    f_nor = np.array([*normal, 0, 0], dtype=np.float32)
+    f_add = np.array([1 - normal[0], 1 - normal[1], 0, 0], dtype=np.float32)
+    return Normality(
+        name=name,
+        text=f"{name} region",
+        object_name="toy",
+        phrases=(f"a {name} region",),
+        prompts=(f"a photo of a {name} region",),
+        clip_sha256=clip_sha256,
+        clip_model=clip_model,
+        text_features=np.stack([f_nor, f_add]),
+    )
+
+
+def toy_manifest(name: str) -> Manifest:
+    """The manifest of the toy bundle, its files not yet listed."""
+    source = WeightsSource(name="toy", sha256="0" * 64, licence="Apache-2.0")
+    maps = TensorRecord(dtype="float32", shape=(-1, MAP_SIZE, MAP_SIZE))
+    scores = TensorRecord(dtype="float32", shape=(-1,))
+    return Manifest(
+        name=name,
+        created="2025-01-01T00:00:00Z",
+        detector=DetectorRecord(kind="grey", input_size=MAP_SIZE, shares_clip=False, settings={}, weights=source),
+        clip=ClipRecord(
+            model=CLIP_MODEL,
+            sha256=CLIP_SHA256,
+            input_size=MAP_SIZE,
+            taps=(1,),
+            width=WIDTH,
+            logit_scale=LOGIT_SCALE,
+            weights=source,
+            projection=source,
+        ),
+        threshold=ThresholdRecord(value=_THRESHOLD, chosen_by="hand"),
+        normalities=(
+            NormalityRecord(name="bright", file="normalities/bright.normality", text="bright region"),
+            NormalityRecord(name="dark", file="normalities/dark.normality", text="dark region", active=False),
+        ),
+        graph=GraphRecord(
+            opset=18,
+            map_size=MAP_SIZE,
+            inputs={
+                FRAMES: TensorRecord(dtype="uint8", shape=(-1, -1, -1, 3)),
+                THRESHOLD: TensorRecord(dtype="float32", shape=()),
+                TEXT_FEATURES: TensorRecord(dtype="float32", shape=(-1, 2, WIDTH)),
+            },
+            outputs={
+                SCORE: scores,
+                ANOMALY_MAP: maps,
+                BASE_SCORE: scores,
+                BASE_MAP: maps,
+                SUPPRESSION_MAP: maps,
+                CLIP_RAN: TensorRecord(dtype="bool", shape=(-1,)),
+            },
+        ),
+        engines=(EngineRecord(target=Target.ONNX, file=GRAPH, state=EngineState.PARITY_CHECKED, max_map_error=0.0),),
+        precision="fp32",
+        versions={"nand-edge": "0.1.0"},
+        files={},
+    )
+
+
+def toy_graph(base_gain: float, *, text_default: bool = True) -> onnx.ModelProto:
+    """The graph: base map = grey value * gain; tokens (brightness, darkness) of a 32 x 32 grid against the text."""
+    maps = [None, MAP_SIZE, MAP_SIZE]
+    default = toy_normality("bright", [0, 1]).text_features[None]
+    initializers = {
+        "gain": np.float32(base_gain),
+        "zero": np.float32(0),
+        "one": np.float32(1),
+        "axis_channel": np.array([3], np.int64),
+        "axis_one": np.array([1], np.int64),
+        "axes_map": np.array([1, 2], np.int64),
+        "axis_all": np.array([0], np.int64),
+        "map_size": np.array([MAP_SIZE, MAP_SIZE], np.int64),
+        "upsample": align_corners_weights(GRID, MAP_SIZE),
+        "upsample_columns": np.ascontiguousarray(align_corners_weights(GRID, MAP_SIZE).T),
+        "scale": np.float32(LOGIT_SCALE),
+    }
+    nodes = [
+        helper.make_node("Cast", [FRAMES], ["pixels"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["pixels", "axis_channel"], ["grey"], keepdims=0),
+        helper.make_node("Unsqueeze", ["grey", "axis_one"], ["grey_image"]),
+        helper.make_node("Resize", ["grey_image", "", "", "map_size"], ["resized"], mode="linear", axes=[2, 3]),
+        helper.make_node("Squeeze", ["resized", "axis_one"], ["grey_map"]),
+        helper.make_node("Mul", ["grey_map", "gain"], [BASE_MAP]),
+        *_score(BASE_MAP, BASE_SCORE),
+        helper.make_node("Less", [BASE_SCORE, THRESHOLD], ["below"]),
+        helper.make_node("Not", ["below"], ["suspicious"]),
+        helper.make_node("Cast", ["suspicious"], ["suspicious_number"], to=TensorProto.INT32),
+        helper.make_node("ReduceMax", ["suspicious_number", "axis_all"], ["any_suspicious"], keepdims=0),
+        helper.make_node("Cast", ["any_suspicious"], ["gate"], to=TensorProto.BOOL),
+        helper.make_node(
+            "If", ["gate"], [SUPPRESSION_MAP, CLIP_RAN], then_branch=_clip_branch(), else_branch=_skip_branch()
+        ),
+        helper.make_node("Sub", ["one", SUPPRESSION_MAP], ["kept"]),
+        helper.make_node("Mul", [BASE_MAP, "kept"], [ANOMALY_MAP]),
+        *_score(ANOMALY_MAP, SCORE),
+    ]
+    stored = [numpy_helper.from_array(np.asarray(value), name) for name, value in initializers.items()]
+    if text_default:
+        stored.append(numpy_helper.from_array(default, TEXT_FEATURES))
+    graph = helper.make_graph(
+        nodes,
+        "toy",
+        [
+            helper.make_tensor_value_info(FRAMES, TensorProto.UINT8, ["N", "H", "W", 3]),
+            helper.make_tensor_value_info(THRESHOLD, TensorProto.FLOAT, []),
+            helper.make_tensor_value_info(TEXT_FEATURES, TensorProto.FLOAT, ["K", 2, WIDTH]),
+        ],
+        [
+            helper.make_tensor_value_info(SCORE, TensorProto.FLOAT, [None]),
+            helper.make_tensor_value_info(ANOMALY_MAP, TensorProto.FLOAT, maps),
+            helper.make_tensor_value_info(BASE_SCORE, TensorProto.FLOAT, [None]),
+            helper.make_tensor_value_info(BASE_MAP, TensorProto.FLOAT, maps),
+            helper.make_tensor_value_info(SUPPRESSION_MAP, TensorProto.FLOAT, maps),
+            helper.make_tensor_value_info(CLIP_RAN, TensorProto.BOOL, [None]),
+        ],
+        initializer=stored,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def _score(source: str, score: str) -> list[onnx.NodeProto]:
+    """Maximum of each map; the sum of the map times zero carries a NaN along, which a maximum may lose."""
+    return [
+        helper.make_node("ReduceMax", [source, "axes_map"], [f"{score}_maximum"], keepdims=0),
+        helper.make_node("ReduceSum", [source, "axes_map"], [f"{score}_sum"], keepdims=0),
+        helper.make_node("Mul", [f"{score}_sum", "zero"], [f"{score}_alarm"]),
+        helper.make_node("Add", [f"{score}_maximum", f"{score}_alarm"], [score]),
+    ]
+
+
+def _clip_branch() -> onnx.GraphProto:
+    """Suppression map of Eq. 2 and Eq. 6 with one tap, as `nand_edge.suppression` computes it."""
+    constants = {
+        "gain_tokens": np.float32(1 / 255),
+        "grid": np.array([GRID, GRID], np.int64),
+        "tokens_shape": np.array([0, 1, 1, GRID * GRID], np.int64),
+        "grid_shape": np.array([0, 0, 2, GRID, GRID], np.int64),
+        "added_class": np.array(1, np.int64),
+        "axis_normalities": np.array([1], np.int64),
+        "axis_text": np.array([0], np.int64),
+        "axis_token": np.array([2], np.int64),
+        "pads": np.array([0, 0, 0, 0, 0, 0, WIDTH - 2, 0], np.int64),
+    }
+    nodes = [
+        helper.make_node("Resize", ["grey_image", "", "", "grid"], ["small"], mode="linear", axes=[2, 3]),
+        helper.make_node("Reshape", ["small", "tokens_shape"], ["grey_tokens"]),
+        helper.make_node("Mul", ["grey_tokens", "gain_tokens"], ["brightness"]),
+        helper.make_node("Sub", ["one", "brightness"], ["darkness"]),
+        helper.make_node("Concat", ["brightness", "darkness"], ["two"], axis=2),
+        helper.make_node("Pad", ["two", "pads"], ["tokens"]),
+        helper.make_node("ReduceL2", ["tokens", "axis_token"], ["length"], keepdims=1),
+        helper.make_node("Div", ["tokens", "length"], ["unit"]),
+        helper.make_node("Unsqueeze", [TEXT_FEATURES, "axis_text"], ["text"]),
+        helper.make_node("MatMul", ["text", "unit"], ["cosine"]),
+        helper.make_node("Mul", ["cosine", "scale"], ["logits"]),
+        helper.make_node("Reshape", ["logits", "grid_shape"], ["logits_grid"]),
+        helper.make_node("MatMul", ["upsample", "logits_grid"], ["rows"]),
+        helper.make_node("MatMul", ["rows", "upsample_columns"], ["logits_map"]),
+        helper.make_node("Softmax", ["logits_map"], ["probability"], axis=2),
+        helper.make_node("Gather", ["probability", "added_class"], ["normality_maps"], axis=2),
+        helper.make_node("Sub", ["one", "normality_maps"], ["factors"]),
+        helper.make_node("ReduceProd", ["factors", "axis_normalities"], ["product"], keepdims=0),
+        helper.make_node("Sub", ["one", "product"], ["suppression_then"]),
+        helper.make_node("Equal", [BASE_SCORE, BASE_SCORE], ["number"]),
+        helper.make_node("Not", ["number"], ["no_number"]),
+        helper.make_node("Or", ["number", "no_number"], ["ran_then"]),
+    ]
+    return helper.make_graph(
+        nodes,
+        "clip",
+        [],
+        _branch_outputs("then"),
+        initializer=[numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+
+
+def _skip_branch() -> onnx.GraphProto:
+    nodes = [
+        helper.make_node("Shape", [BASE_MAP], ["shape"]),
+        helper.make_node("ConstantOfShape", ["shape"], ["suppression_else"]),
+        helper.make_node("Shape", [BASE_SCORE], ["shape_score"]),
+        helper.make_node(
+            "ConstantOfShape", ["shape_score"], ["ran_else"], value=helper.make_tensor("no", TensorProto.BOOL, [1], [0])
+        ),
+    ]
+    return helper.make_graph(nodes, "skip", [], _branch_outputs("else"))
+
+
+def _branch_outputs(branch: str) -> list[onnx.ValueInfoProto]:
+    return [
+        helper.make_tensor_value_info(f"suppression_{branch}", TensorProto.FLOAT, [None, MAP_SIZE, MAP_SIZE]),
+        helper.make_tensor_value_info(f"ran_{branch}", TensorProto.BOOL, [None]),
+    ]
+
+
+def reference(base_map: FloatArray, grid: FloatArray, texts: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Final map and suppression map of the toy graph, by `nand_edge.suppression`.
+
+    Args:
+        base_map: float32 [N, M, M].
+        grid: float32 [N, 32, 32] in [0, 255], the grey frames resized to the grid.
+        texts: float32 [K, 2, D].
+    """
+    brightness = grid.reshape(len(grid), -1) / np.float32(255)
+    tokens = np.stack([brightness, 1 - brightness, 0 * brightness, 0 * brightness], axis=2)
+    tokens /= np.linalg.norm(tokens, axis=2, keepdims=True)
+    maps = normality_map([tokens], [(GRID, GRID)], texts, logit_scale=LOGIT_SCALE, map_size=MAP_SIZE)
+    return suppress(base_map, maps)
+
+
+def write_samples(folder: Path) -> None:
+    """Write two sample frames and what the numpy reference says of them, as an export does."""
+    (folder / SAMPLES).mkdir()
+    pixels = np.linspace(0, 250, MAP_SIZE * MAP_SIZE).reshape(MAP_SIZE, MAP_SIZE)
+    frames = [np.full((MAP_SIZE, MAP_SIZE), 60, np.uint8), pixels.astype(np.uint8)]
+    greys, names = [], []
+    for index, grey in enumerate(frames):
+        names.append(f"{index:02d}.png")
+        cv2.imwrite(str(folder / SAMPLES / names[-1]), np.repeat(grey[:, :, None], 3, axis=2))
+        greys.append(grey.astype(np.float32))
+    base = np.stack(greys) / np.float32(255)
+    # At 256 pixels the base map is the frame; the grid takes the mean of the two middle pixels of every eight.
+    middle = np.stack(greys).reshape(-1, GRID, 8, GRID, 8)[:, :, 3:5, :, 3:5].mean(axis=(2, 4), dtype=np.float32)
+    final, suppression = reference(base, middle, toy_normality("bright", [0, 1]).text_features[None])
+    tensors = {
+        "base_map": base,
+        "suppression_map": suppression,
+        "anomaly_map": final,
+        "score": final.max(axis=(1, 2)),
+        "base_score": base.max(axis=(1, 2)),
+    }
+    tensors = {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in tensors.items()}
+    save_file(tensors, str(folder / SAMPLES / "reference.safetensors"), metadata={"frames": json.dumps(names)})

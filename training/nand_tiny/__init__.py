@@ -1,0 +1,1 @@
+"""Training of the tiny text-image model: procedural photographs, wordings, model and training run."""
