@@ -19,6 +19,7 @@ _DEBIAN_PACKAGES = {
     "libglib-2.0.so.0": "libglib2.0-0",
     "libgthread-2.0.so.0": "libglib2.0-0",
     "libgomp.so.1": "libgomp1",
+    "libxcb.so.1": "libxcb1",
 }
 
 

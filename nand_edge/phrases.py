@@ -15,8 +15,8 @@ MAX_CHARACTERS = 200
 MAX_PHRASES = 10
 _MAX_KINDS = 3
 
-_DETERMINERS = "a|an|the|any|some|all|every|each|this|these|that|those|its|my|our|such|single|small amounts of|bits of"
-_BE = "(?:can|may|must|shall|should|will|would)?(?: (?:no longer|now|also))? ?be|is|are|was|were|isn't|aren't|counts? as"
+_DETERMINERS = "a|an|the|any|some|all|every|each|this|these|that|those|its|my|our|such|single"
+_BE = "(?:can|may|must|shall|should|will|would)?(?: (?:no longer|now|also))? ?be|is|are|was|were|counts? as"
 _DAYS = "monday|tuesday|wednesday|thursday|friday|saturday|sunday"
 _TIMES = rf"{_DAYS}|today|tomorrow|tonight|now|now on|then on|next week|next month|this week|this month"
 _PERMITTED = (
@@ -31,15 +31,15 @@ _PLACES = "on|in|at|near|along|across|around|over|under|inside|within|through|be
 _FILLER = tuple(
     re.compile(pattern)
     for pattern in (
-        rf"\b(?:starting |effective |as )?(?:from|since|of|on|until|till|by) (?:next )?(?:{_TIMES})(?: on| onwards?)?\b",
+        rf"\b(?:starting |effective |as )?(?:from|since|of|on|until|by) (?:next )?(?:{_TIMES})(?: on| onwards?)?\b",
         rf"\b(?:starting|effective) (?:{_TIMES})\b",
         rf"^(?:it|that) is (?:{_PERMITTED}) (?:if|when|to have|that) (?:there (?:is|are) )?",
-        r"\b(?:should|is|are|will|shall)? ?(?:not|no longer) (?:be )?(?:a |an )?(?:defect|fault|anomal|reject|error)\w*\b.*$",
+        r"\b(?:should|is|are|will)? ?(?:not|no longer) (?:be )?(?:a |an )?(?:defect|fault|anomal|reject)\w*\b.*$",
         rf"\b(?:{_BE}) (?:(?:{_ADVERBS}) )*(?:{_PERMITTED})\b.*$",
         rf"\b(?:as|to be) (?:{_PERMITTED})$",
         rf"^(?:{_PERMITTED}) (?:if|when|to have) (?:there (?:is|are) )?",
         rf"^(?:from |as of )?(?:{_TIMES})\b",
-        rf"^(?:(?:please|kindly|just|now|also|do|we|you|i|can|could|may|should|must|will|want to|like to) )*(?:{_PERMIT})\b",
+        rf"^(?:(?:please|kindly|just|now|also|we|you|i|can|may|should|must|will|want to) )*(?:{_PERMIT})\b",
         r"^(?:there (?:is|are)|it has|it have|they have)\b",
         r"\b(?:please|thanks|thank you|from now on|anymore|any more|any longer|onwards?)\b",
     )
@@ -47,16 +47,16 @@ _FILLER = tuple(
 
 # English has no rule for these: participles without -ed and adjectives that users name a defect by.
 _STATES = frozenset(
-    "torn broken bent worn burnt missing dirty rusty dusty oily greasy wet rough loose misplaced blown frozen "
-    "sunken swollen bitten melted faded shrunken twisted crooked uneven blurry blurred dull dim dark cloudy chipped "
-    "brittle damp sticky wrinkled moldy mouldy discoloured open short upside-down flipped inverted".split()
+    "torn broken bent worn burnt missing dirty rusty dusty oily greasy wet rough loose blown frozen sunken swollen "
+    "bitten shrunken crooked uneven blurry dull dim dark cloudy brittle damp sticky moldy mouldy open short "
+    "upside-down".split()
 )
 _NOUNS_IN_ED = frozenset(("bed", "reed", "seed", "speed", "weed", "red", "shed", "lead", "thread", "bead"))
 # Stuff that is not counted: no article, no plural.
 _UNCOUNTED = frozenset(
-    "dirt dust oil glue rust contamination discoloration discolouration damage corrosion water liquid metal paint grease "
-    "ink wear mold mould lint residue moisture debris solder flux color colour soot sand powder foam resin wax tape "
-    "delamination oxidation fraying pilling peeling flaking staining fouling erosion haze fog silver flash".split()
+    "dirt dust oil glue rust contamination discoloration discolouration damage corrosion water liquid metal paint "
+    "grease ink wear mold mould lint residue moisture debris solder flux color colour soot sand powder foam resin wax "
+    "tape delamination oxidation fraying pilling peeling flaking staining fouling erosion haze fog".split()
 )
 _COLOURS = frozenset("black white grey gray red green blue yellow brown orange purple pink dark bright light".split())
 # Singular nouns that end as plurals do.
@@ -185,7 +185,7 @@ def _phrases_of(defect: str, inspected: _Object) -> list[str]:
 
 
 def _is_state(word: str) -> bool:
-    return word in _STATES or (len(word) > 4 and word.endswith("ed") and word not in _NOUNS_IN_ED)
+    return word in _STATES | _COLOURS or (len(word) > 4 and word.endswith("ed") and word not in _NOUNS_IN_ED)
 
 
 def _phrases_of_state(state: str, place: str, inspected: _Object) -> list[str]:

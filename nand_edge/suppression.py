@@ -57,7 +57,7 @@ def normality_map(
         logits = vertical @ logits @ horizontal.T
         exponent = np.exp(logits - logits.max(axis=2, keepdims=True))
         maps.append(exponent[:, :, 1] / exponent.sum(axis=2))
-    return np.mean(maps, axis=0, dtype=np.float32)
+    return np.asarray(np.mean(maps, axis=0), dtype=np.float32)
 
 
 def suppress(base_map: FloatArray, normality_maps: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -9,10 +9,10 @@ import argparse
 import json
 import re
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "constraints.txt"
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Resolve for each interpreter and write the file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pythons", nargs="*", default=PYTHONS, help="interpreters, each with pip and venv")
-    resolved = {minor: versions for minor, versions in map(resolve, parser.parse_args(arguments).pythons)}
+    resolved = dict(map(resolve, parser.parse_args(arguments).pythons))
     OUTPUT.write_text(HEADER + "".join(f"{line}\n" for line in lines(resolved)), encoding="utf-8")
     print(f"{OUTPUT.name}: {len(set().union(*resolved.values()))} packages for Python {', '.join(sorted(resolved))}")
 
@@ -50,19 +50,16 @@ def resolve(python: str) -> tuple[str, Versions]:
     return versions_of(report)
 
 
-def versions_of(report: Mapping[str, object]) -> tuple[str, Versions]:
+def versions_of(report: Mapping[str, Any]) -> tuple[str, Versions]:
     """Python's version and the packages of one of pip's reports, without nand-edge itself."""
-    environment, installed = report["environment"], report["install"]
-    assert isinstance(environment, dict)
-    assert isinstance(installed, list)
     versions = {}
-    for item in installed:
+    for item in report["install"]:
         name = re.sub(r"[-_.]+", "-", item["metadata"]["name"]).lower()
         versions[name] = str(item["metadata"]["version"])
     versions.pop("nand-edge")
     for name, twin in TWINS.items():
         versions.setdefault(twin, versions[name])
-    return str(environment["python_version"]), versions
+    return str(report["environment"]["python_version"]), versions
 
 
 def lines(resolved: Mapping[str, Versions]) -> list[str]:
@@ -93,4 +90,4 @@ def _key(minor: str) -> tuple[int, ...]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -29,9 +29,8 @@ class Preprocessing:
 
     def resize(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Resize uint8 [N, H, W, 3] BGR frames to uint8 [N, size, size, 3] RGB."""
-        side = (self.size, self.size)
         images = (Image.fromarray(np.ascontiguousarray(frame[..., ::-1])) for frame in frames)
-        return np.stack([np.asarray(image.resize(side, Image.Resampling.BICUBIC)) for image in images])
+        return np.stack([np.asarray(_resize(image, self.size)) for image in images])
 
     def normalise(self, images: NDArray[np.uint8]) -> torch.Tensor:
         """Turn uint8 [N, size, size, 3] RGB images into float32 [N, 3, size, size]."""
@@ -49,3 +48,13 @@ class Preprocessing:
         scale = (1.0 / (255.0 * std)).astype(np.float32).reshape(1, 3, 1, 1)
         offset = (-mean / std).astype(np.float32).reshape(1, 3, 1, 1)
         return scale, offset
+
+
+def _resize(image: Image.Image, size: int) -> Image.Image:
+    """Both passes in the order of Pillow 13, rows first for tall images; older versions have another order.
+
+    The order matters by some grey levels on fine textures, since each pass ends in whole levels.
+    """
+    rows_first = image.height - size > max(0, 2 * (image.width - size))
+    first = (image.width, size) if rows_first else (size, image.height)
+    return image.resize(first, Image.Resampling.BICUBIC).resize((size, size), Image.Resampling.BICUBIC)

@@ -37,7 +37,7 @@ def write(
     """
     text = text.encode("ascii", "replace").decode()
     scale = size * 0.72 / _STROKE_HEIGHT * _OVERSAMPLING
-    thickness = max(1, round(scale * (1.9 if bold else 1.15)))
+    thickness = max(1, round(scale * (2.6 if bold else 1.15)))
     (width, height), below = cv2.getTextSize(text, _FONT, scale, thickness)
     pad = 2 * _OVERSAMPLING
     canvas = np.zeros((height + below + 2 * pad, width + 2 * pad), dtype=np.uint8)

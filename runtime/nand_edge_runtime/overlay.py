@@ -61,7 +61,8 @@ def draw_overlay(image: Picture, inspection: Inspection) -> Picture:
     _draw_banner(picture, inspection)
     for place, (label, panel) in enumerate(panels):
         left = MARGIN + place * (PANEL + MARGIN)
-        lettering.write(picture, label, (left, _BANNER + _LABEL - 11), 15, _QUIET)
+        note = "" if inspection.clip_ran or label != "suppression map" else " (CLIP did not run)"
+        lettering.write(picture, label + note, (left, _BANNER + _LABEL - 11), 15, _QUIET)
         _paste(picture, panel, left, _BANNER + _LABEL)
         below = _BANNER + _LABEL + PANEL + 10
         if label == "suppression map":
@@ -127,7 +128,7 @@ def _heat(
     level = np.clip(values / top, 0.0, 1.0)
     heat = cv2.applyColorMap((level * 255).astype(np.uint8), colours)
     grey = cv2.cvtColor(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-    weight = (0.35 + 0.5 * level)[:, :, None]
+    weight = (0.3 + 0.55 * level)[:, :, None]
     panel = np.asarray(grey * (1 - weight) + heat * weight, dtype=np.uint8)
     if threshold is not None:
         over = (values >= threshold).astype(np.uint8)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +10,10 @@ import pytest
 from numpy.typing import NDArray
 from toy_bundle import CLIP_MODEL, CLIP_SHA256, toy_normality, write_toy_bundle
 
-from nand_edge.bundle import open_bundle
 from nand_edge.normality import Normality
 from nand_edge_runtime import Inspector
+
+Spot = Callable[..., NDArray[np.uint8]]
 
 
 @pytest.fixture(scope="session")
@@ -28,19 +29,20 @@ def own_bundle(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def inspector(toy_bundle: Path) -> Inspector:
+def inspector(toy_bundle: Path) -> Iterator[Inspector]:
     """An inspector on the toy bundle."""
-    return Inspector(open_bundle(toy_bundle), threads=1)
+    with Inspector(toy_bundle, threads=1) as opened:
+        yield opened
 
 
 @pytest.fixture
-def spot() -> Callable[..., NDArray[np.uint8]]:
-    """Draws a frame [H, W, 3] of one grey value with a square of another in the middle."""
+def spot() -> Spot:
+    """Draws a frame [H, W, 3] of one grey value with a rectangle of another in the middle."""
 
     def draw(inside: int = 230, outside: int = 40, size: tuple[int, int] = (48, 64)) -> NDArray[np.uint8]:
         height, width = size
         frame = np.full((height, width, 3), outside, dtype=np.uint8)
-        frame[height // 3 : 2 * height // 3, width // 3 : 2 * width // 3] = inside
+        frame[height // 4 : 3 * height // 4, width // 4 : 3 * width // 4] = inside
         return frame
 
     return draw
@@ -53,6 +55,6 @@ def foreign_normality() -> Normality:
 
 
 @pytest.fixture
-def dark_normality() -> Normality:
-    """A normality that makes dark regions normal, for the toy bundle's CLIP."""
-    return toy_normality("dark", [1, 0], clip_sha256=CLIP_SHA256, clip_model=CLIP_MODEL)
+def own_normality() -> Normality:
+    """A normality for the toy bundle's CLIP that is not in the bundle: `shade` makes dark regions normal."""
+    return toy_normality("shade", [1, 0], clip_sha256=CLIP_SHA256, clip_model=CLIP_MODEL)

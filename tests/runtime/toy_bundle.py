@@ -185,7 +185,7 @@ def toy_graph(base_gain: float, *, text_default: bool = True) -> onnx.ModelProto
         ],
         initializer=stored,
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     onnx.checker.check_model(model, full_check=True)
     return model
 

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 FOCAL_GAMMA = 2.0
 QUIET_SHARE = 0.01
+FEWEST_POSITIVES = 1000.0
 
 
 def map_logits(tokens: torch.Tensor, added: torch.Tensor, normal: torch.Tensor, size: int) -> torch.Tensor:
@@ -36,7 +37,7 @@ def map_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     probability = logits.sigmoid()
     missed = (probability - masks).abs()
     entropy = functional.binary_cross_entropy_with_logits(logits, masks, reduction="none")
-    focal = (missed**FOCAL_GAMMA * entropy).sum() / masks.sum().clamp(min=1.0)
+    focal = (missed**FOCAL_GAMMA * entropy).sum() / masks.sum().clamp(min=FEWEST_POSITIVES)
     present = masks.amax(dim=(2, 3)) > 0
     return focal + dice(probability[present], masks[present]) + quiet(logits[~present])
 

@@ -19,7 +19,8 @@ CONFIG_FILE = (
 TAPS = (3, 4, 5)
 TAP_CHANNELS = (40, 112, 320)
 FROZEN_BLOCKS = 2
-LOGIT_SCALE = 100.0
+LOGIT_SCALE = 20.0
+"""Factor of the cosines in training and ever after: with 100, as large CLIPs have it, small towers start saturated."""
 
 
 class WordTable(nn.Module):

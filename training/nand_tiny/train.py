@@ -19,10 +19,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
-CONTRAST_WEIGHT = 0.3
+CONTRAST_WEIGHT = 0.5
 MAX_CONTRAST_SCALE = 100.0
 LEARNING_RATES = {"trunk": 3e-4, "projections": 2e-3, "text": 1e-3}
 WARM_UP_STEPS = 100
+MAX_GRADIENT = 5.0
 COOL_DOWN_SHARE = 0.3
 AVERAGE_DECAY = 0.998
 RUNS = Path(__file__).resolve().parents[1] / "runs"
@@ -115,7 +116,7 @@ def train_step(training: Training, batch: list[torch.Tensor], sentences: Sentenc
     total = CONTRAST_WEIGHT * terms["contrast"] + torch.stack(maps).mean()
     training.optimizer.zero_grad(set_to_none=True)
     total.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(training.model.parameters(), 1.0)
+    nn.utils.clip_grad_norm_(training.model.parameters(), MAX_GRADIENT)
     training.optimizer.step()
     training.step += 1
     training.update_average()

@@ -36,7 +36,7 @@ class PatchFeatures(nn.Module):
         self.network = backbone.network
         self.stages = list(backbone.stages)
         side = backbone.preprocessing.size
-        with torch.inference_mode():
+        with torch.no_grad():
             _, self.width, rows, columns = self(torch.zeros(1, 3, side, side)).shape
         self.grid = (int(rows), int(columns))
 

@@ -142,7 +142,8 @@ class CudaEngineBackend:
         buffer = self._buffers[name]
         buffer.reserve(array.nbytes)
         np.copyto(buffer.view(array.shape, array.dtype), array)
-        self._context.set_input_shape(name, array.shape)
+        if not self._context.set_input_shape(name, array.shape):
+            raise self._fault(f"a refusal of {name} of shape {list(array.shape)}")
         self._bind(name, buffer)
         if not self._on_host(name):
             buffer.upload(array.nbytes)

@@ -112,7 +112,8 @@ class Buffer:
         """The host's side as an array; valid until the buffer grows or closes."""
         size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
         memory = (ctypes.c_uint8 * size).from_address(self._host)
-        return np.ndarray(shape, dtype=dtype, buffer=memory)
+        array: NDArray[Any] = np.ndarray(shape, dtype=dtype, buffer=memoryview(memory))
+        return array
 
     def upload(self, size: int) -> None:
         """Queue the copy from the host to the device."""

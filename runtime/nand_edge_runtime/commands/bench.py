@@ -37,10 +37,12 @@ def bench(
     """Measure a bundle on this machine with frames of noise."""
     width, height = _parse_size(size)
     options = BenchmarkOptions(frames, height, width, batch, reject_rate)
-    with Inspector(bundle, target=target, provider=provider, threads=threads) as inspector:
-        with Progress(console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task("measuring", total=options.warmup + options.frames)
-            result = run_benchmark(inspector, options, on_run=lambda: progress.advance(task))
+    with (
+        Inspector(bundle, target=target, provider=provider, threads=threads) as inspector,
+        Progress(console=Console(stderr=True), transient=True) as progress,
+    ):
+        task = progress.add_task("measuring", total=options.warmup + options.frames)
+        result = run_benchmark(inspector, options, on_run=lambda: progress.advance(task))
     if chart is not None:
         title = f"{result.setting['bundle']} on {result.setting['target']}: latency of a run"
         subtitle = f"{size}, batch {batch}, CLIP branch in {result.clip_share:.0%} of {frames} runs"

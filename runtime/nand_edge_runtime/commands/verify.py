@@ -46,7 +46,7 @@ def verify(
 
 def _print_checks(bundle: Bundle, checks: list[EngineCheck]) -> None:
     table = Table(title=f"{bundle.name}: {len(bundle.manifest.files)} files are unaltered", title_justify="left")
-    for column in ("target", "outcome", "device", "map error", "allowed", "verdicts", "reason"):
+    for column in ("target", "outcome", "device", "map error", "allowed", "verdicts"):
         table.add_column(column)
     for check in checks:
         ran = check.max_map_error is not None
@@ -57,6 +57,9 @@ def _print_checks(bundle: Bundle, checks: list[EngineCheck]) -> None:
             f"{check.max_map_error:.1e}" if ran else "",
             f"{check.allowed_map_error:.0e}" if ran else "",
             f"{check.verdicts_equal}/{check.samples}" if ran else "",
-            check.reason,
         )
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    for check in checks:
+        if check.reason:
+            console.print(f"{check.target.value}: {check.reason}", markup=False, highlight=False)

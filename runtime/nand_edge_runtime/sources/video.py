@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,11 @@ import numpy as np
 
 from nand_edge.errors import NandEdgeError
 from nand_edge_runtime.sources.protocol import Frame
+
+# Read when OpenCV first uses FFmpeg: without it FFmpeg writes to stderr between our own lines.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+_SILENT = 0  # OpenCV's LOG_LEVEL_SILENT
 
 
 class VideoSource:
@@ -27,7 +33,7 @@ class VideoSource:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        capture = cv2.VideoCapture(str(path))
+        capture = _open_quietly(str(path))
         opened, frames = capture.isOpened(), int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
         capture.release()
         if not opened:
@@ -41,7 +47,7 @@ class VideoSource:
 
     def __iter__(self) -> Iterator[Frame]:
         """Read the frames; see `Source`."""
-        capture = cv2.VideoCapture(str(self._path))
+        capture = _open_quietly(str(self._path))
         index = 0
         try:
             while True:
@@ -79,7 +85,7 @@ class CameraSource:
 
     def __init__(self, number: int) -> None:
         self._number = number
-        self._capture = cv2.VideoCapture(number)
+        self._capture = _open_quietly(number)
         if not self._capture.isOpened():
             raise self._fault("no camera that opens")
 
@@ -104,3 +110,15 @@ class CameraSource:
             needed="a connected camera that no other program uses",
             do="check the cable and the index (v4l2-ctl --list-devices), and the right to read /dev/video*",
         )
+
+
+def _open_quietly(source: str | int) -> cv2.VideoCapture:
+    """Open a capture without OpenCV's own lines on stderr: what is wrong is said in one sentence."""
+    # OpenCV 4.8 has the same two functions one level up.
+    logging = getattr(cv2.utils, "logging", cv2)
+    level = logging.getLogLevel()
+    logging.setLogLevel(_SILENT)
+    try:
+        return cv2.VideoCapture(source)
+    finally:
+        logging.setLogLevel(level)

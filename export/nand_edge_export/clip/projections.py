@@ -1,0 +1,144 @@
+"""Linear projections from the taps to the text space: from our safetensors or from the official release's checkpoints."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from nand_edge.errors import NandEdgeError
+from nand_edge.files import whole_file
+from nand_edge.manifest import WeightsSource
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from nand_edge_export.clip.loading import NAND_TINY, NAND_TINY_FOLDER, RANDOM
+
+OFFICIAL_KEY = "trainable_linearlayer"
+_WEIGHT = re.compile(r"fc\.(\d+)\.weight")
+
+
+@dataclass(frozen=True)
+class Projections:
+    """One linear layer a tap.
+
+    Attributes:
+        layers: For each tap, weight [D, channels] and bias [D], float32.
+        source: Where they came from.
+    """
+
+    layers: tuple[tuple[torch.Tensor, torch.Tensor], ...]
+    source: WeightsSource
+
+    def write(self, path: Path) -> None:
+        """Write them as safetensors with the official release's names inside the checkpoint."""
+        tensors = {}
+        for number, (weight, bias) in enumerate(self.layers):
+            tensors[f"fc.{number}.weight"], tensors[f"fc.{number}.bias"] = weight.contiguous(), bias.contiguous()
+        with whole_file(path) as temporary:
+            save_file(tensors, temporary)
+
+
+def load_projections(name: str | None, *, clip_name: str, channels: Sequence[int], width: int) -> Projections:
+    """Load the projections for an encoder.
+
+    Args:
+        name: A file (`.safetensors`, or the official `.pth`), `random` (for timing), or None for the ones that come
+            with the CLIP.
+        clip_name: The CLIP's name; only `nand-tiny` comes with projections.
+        channels: Channels of each tap.
+        width: Length D of a text feature.
+
+    Raises:
+        NandEdgeError: No projections given or found, a damaged file, or layers of another number or width.
+    """
+    if name == RANDOM:
+        return _random(channels, width)
+    path = _file_of(name, clip_name)
+    tensors = _read(path)
+    numbers = sorted(int(match.group(1)) for key in tensors if (match := _WEIGHT.fullmatch(key)))
+    layers = tuple(_layer(path, tensors, number) for number in numbers)
+    _check_shapes(path, layers, channels, width)
+    licence = "Apache-2.0" if path.parent == NAND_TINY_FOLDER else "as its publisher states"
+    label = clip_name if path.parent == NAND_TINY_FOLDER else path.name
+    return Projections(layers, WeightsSource(name=label, sha256=_hash(layers), licence=licence))
+
+
+def _file_of(name: str | None, clip_name: str) -> Path:
+    if name is None and clip_name == NAND_TINY:
+        return NAND_TINY_FOLDER / "projections.safetensors"
+    if name is None:
+        raise NandEdgeError(
+            f"projections of {clip_name!r}",
+            found="none given",
+            needed="the linear layers that were trained for its taps",
+            do=f"give --projection FILE (.safetensors or the official .pth), or --projection {RANDOM} to measure speed",
+        )
+    path = Path(name)
+    if not path.is_file():
+        raise NandEdgeError(f"projections {name!r}", found="no such file", needed="a file", do="check the path")
+    return path
+
+
+def _read(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        if path.suffix == ".safetensors":
+            tensors = load_file(path)
+        else:
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+            tensors = checkpoint[OFFICIAL_KEY]
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError, TypeError) as error:
+        raise _unsuitable(path, f"a file that cannot be read ({type(error).__name__})") from error
+    if not all(isinstance(tensor, torch.Tensor) for tensor in tensors.values()):
+        raise _unsuitable(path, "entries that are no tensors")
+    return {name: tensor.float() for name, tensor in tensors.items()}
+
+
+def _layer(path: Path, tensors: dict[str, torch.Tensor], number: int) -> tuple[torch.Tensor, torch.Tensor]:
+    weight = tensors[f"fc.{number}.weight"]
+    bias = tensors.get(f"fc.{number}.bias", torch.zeros(weight.shape[0]))
+    if not (torch.isfinite(weight).all() and torch.isfinite(bias).all()):
+        raise _unsuitable(path, f"NaN or infinity in layer {number}")
+    return weight, bias
+
+
+def _check_shapes(
+    path: Path, layers: Sequence[tuple[torch.Tensor, torch.Tensor]], channels: Sequence[int], width: int
+) -> None:
+    found = [tuple(weight.shape) for weight, _ in layers]
+    needed = [(width, count) for count in channels]
+    if found != needed:
+        raise NandEdgeError(
+            f"projections {str(path)!r}",
+            found=f"layers {found}",
+            needed=f"{len(needed)} layers {needed}, one a tap",
+            do="use projections that were trained for this CLIP, or other --taps",
+        )
+
+
+def _random(channels: Sequence[int], width: int) -> Projections:
+    generator = torch.Generator().manual_seed(0)
+    layers = tuple(
+        (torch.randn(width, count, generator=generator) * count**-0.5, torch.zeros(width)) for count in channels
+    )
+    return Projections(layers, WeightsSource(name=RANDOM, sha256=_hash(layers), licence="none"))
+
+
+def _hash(layers: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> str:
+    digest = hashlib.sha256()
+    for weight, bias in layers:
+        digest.update(weight.contiguous().numpy().tobytes() + bias.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _unsuitable(path: Path, found: str) -> NandEdgeError:
+    return NandEdgeError(
+        f"projections {str(path)!r}",
+        found=found,
+        needed=f"safetensors with fc.0.weight, fc.0.bias, ..., or the official checkpoint with {OFFICIAL_KEY!r}",
+        do="use another file",
+    )
