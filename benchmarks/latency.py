@@ -36,12 +36,12 @@ from torch.nn import functional
 
 from nand_edge.files import whole_file
 from nand_edge.manifest import ThresholdRecord
-from nand_edge.normality import Normality
 from nand_edge_export.clip import Clip, ClipEncoder, load_clip
-from nand_edge_export.detectors import AprilGan, Detector, PatchCore
+from nand_edge_export.detectors import AprilGan, PatchCore
 from nand_edge_export.detectors.backbones import DEFAULT, load_backbone
 from nand_edge_export.detectors.patchcore import PatchFeatures
-from nand_edge_export.export import export_bundle
+from nand_edge_export.export import Export, export_bundle
+from nand_edge_export.normality import make_normality
 from nand_edge_runtime import Inspector
 from nand_edge_runtime.latency import Latency, measure, measure_alternating
 
@@ -54,6 +54,7 @@ FRAME = (480, 640)
 LOGIT_SCALE = 100.0
 REJECT_EVERY = 100
 _OPEN, _SHUT = -1e30, 1e30
+_ALWAYS_REACHED = 1e-9
 
 _FIRST_VERDICT = """
 import sys, time
@@ -131,7 +132,7 @@ class TwoEagerModels:
 def measure_one_graph(folder: Path, repeats: int, threads: int) -> list[Row]:
     """One graph against two eager models, on the open side of the gate."""
     clip = load_clip(RANDOM_CLIP, image_size=IMAGE_SIZE)
-    normality = make_normality(clip)
+    normality = make_normality(clip, "dark stain", "part", name="stain")
     encoder = ClipEncoder(clip, projection="random")
     detector = make_april_gan(clip, encoder)
     eager = TwoEagerModels(
@@ -139,7 +140,9 @@ def measure_one_graph(folder: Path, repeats: int, threads: int) -> list[Row]:
         (encoder, ClipEncoder(load_clip(RANDOM_CLIP, image_size=IMAGE_SIZE), projection="random")),
         normality.text_features,
     )
-    bundle = export(folder / "april-gan.nand", detector, clip, encoder, normality)
+    threshold = ThresholdRecord(value=_ALWAYS_REACHED, chosen_by="the benchmark")
+    export = Export(detector, clip, encoder, [normality], threshold, logit_scale=LOGIT_SCALE)
+    bundle = export_bundle(export, folder / "april-gan.nand")
     frame = make_frames(1)[0]
     targets = ["onnx", *(["openvino"] if find_spec("openvino") else [])]
     inspectors = [Inspector(bundle, target=target, threads=threads) for target in targets]
@@ -164,9 +167,10 @@ def measure_one_graph(folder: Path, repeats: int, threads: int) -> list[Row]:
 def measure_gate(folder: Path, frames: int, threads: int) -> tuple[list[Row], Path]:
     """What the CLIP branch costs when one frame of a hundred needs it."""
     clip = load_clip("nand-tiny")
-    normality = make_normality(clip)
+    normality = make_normality(clip, "dark stain", "part", name="stain")
     encoder = ClipEncoder(clip)
-    bundle = export(folder / "patchcore.nand", make_patchcore(), clip, encoder, normality)
+    threshold = ThresholdRecord(value=_ALWAYS_REACHED, chosen_by="the benchmark")
+    bundle = export_bundle(Export(make_patchcore(), clip, encoder, [normality], threshold), folder / "patchcore.nand")
     images = make_frames(10)
     with Inspector(bundle, threads=threads) as inspector:
 
@@ -191,7 +195,7 @@ def measure_gate(folder: Path, frames: int, threads: int) -> tuple[list[Row], Pa
         Row(f"{name} (PatchCore, {MEMORY_PATCHES} patches)", alone),
         Row("1 % of frames suspicious", rare, f"{name}, mean, times dearer", rare.mean / alone.mean),
         Row("every frame suspicious", always, f"{name}, mean, times dearer", always.mean / alone.mean),
-    ], bundle
+    ], bundle.folder
 
 
 def measure_first_verdict(bundle: Path, runs: int = 5) -> dict[str, float]:
@@ -209,35 +213,19 @@ def make_frames(count: int) -> list[NDArray[np.uint8]]:
     return [np.asarray(cv2.GaussianBlur(frame, (0, 0), 3), dtype=np.uint8) for frame in frames]
 
 
-def make_normality(clip: Clip) -> Normality:
-    """A normality of few prompts: its features cost the same as any other's."""
-    features = [clip.text_features([prompt]) for prompt in ("a flawless part", "a part with a dark stain")]
-    return Normality(
-        name="stain",
-        text="dark stain",
-        object_name="part",
-        phrases=("a part with a dark stain",),
-        prompts=("a part with a dark stain",),
-        clip_sha256=clip.sha256,
-        clip_model=clip.name,
-        text_features=np.stack(features),
-    )
-
-
 def make_april_gan(clip: Clip, encoder: ClipEncoder) -> AprilGan:
-    """APRIL-GAN on the CLIP's own tokens, its threshold so low that every frame is suspicious."""
+    """APRIL-GAN on the CLIP's own tokens."""
     features = [clip.text_features([prompt]) for prompt in ("a flawless part", "a damaged part")]
-    detector = AprilGan(
+    return AprilGan(
         torch.from_numpy(np.stack(features)),
         encoder.grids,
         clip_name=clip.name,
         clip_sha256=clip.sha256,
+        projection_sha256=encoder.projections.source.sha256,
         input_size=encoder.preprocessing.size,
         object_name="part",
         weights=clip.weights,
     ).eval()
-    detector.threshold = ThresholdRecord(value=1e-6, chosen_by="the benchmark: every frame reaches it")
-    return detector
 
 
 def make_patchcore() -> PatchCore:
@@ -248,14 +236,7 @@ def make_patchcore() -> PatchCore:
         images = backbone.preprocessing.prepare(np.stack(make_frames(8)))
         patches = features(images).permute(0, 2, 3, 1).flatten(0, 2)
     chosen = torch.randperm(len(patches), generator=torch.Generator().manual_seed(0))[:MEMORY_PATCHES]
-    detector = PatchCore(features, backbone, patches[chosen].clone()).eval()
-    detector.threshold = ThresholdRecord(value=0.5, chosen_by="the benchmark")
-    return detector
-
-
-def export(path: Path, detector: Detector, clip: Clip, encoder: ClipEncoder, normality: Normality) -> Path:
-    """Export a bundle and give its path."""
-    raise NotImplementedError
+    return PatchCore(features, backbone, patches[chosen].clone()).eval()
 
 
 def _inspecting(inspector: Inspector, frame: NDArray[np.uint8]) -> Callable[[], object]:

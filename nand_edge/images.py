@@ -56,8 +56,8 @@ def read_frame(path: Path | str) -> NDArray[np.uint8]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        found = "no such file" if isinstance(error, FileNotFoundError) else f"a file that cannot be read ({error.strerror})"
-        raise NandEdgeError(name, found=found, needed="an image file", do="check the path and its permissions") from None
+        found = error.strerror or "a file that cannot be read"
+        raise NandEdgeError(name, found=found, needed="an image file", do="check the path") from None
     if not content:
         raise _unreadable(name, "an empty file")
     if _is_cut_jpeg(content):

@@ -4,8 +4,6 @@ It shows that buffers, shapes and limits are handled right; that real engines ru
 every name here against the real packages.
 """
 
-# ruff: noqa: N802, N815 - these are the names of CUDA and TensorRT
-
 from __future__ import annotations
 
 import ctypes

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from safetensors.numpy import save_file
 
-from nand_edge.bundle import GRAPH, SAMPLES, write_manifest
+from nand_edge.bundle import GRAPH, write_manifest
 from nand_edge.manifest import (
     ClipRecord,
     DetectorRecord,
@@ -26,6 +23,7 @@ from nand_edge.manifest import (
     WeightsSource,
 )
 from nand_edge.normality import Normality, write_normality
+from nand_edge.samples import Samples, write_samples
 from nand_edge.signature import (
     ANOMALY_MAP,
     BASE_MAP,
@@ -38,7 +36,7 @@ from nand_edge.signature import (
     TEXT_FEATURES,
     THRESHOLD,
 )
-from nand_edge.suppression import FloatArray, align_corners_weights, normality_map, suppress
+from nand_edge.suppression import FloatArray, align_corners_weights, normality_map, score, suppress
 
 CLIP_SHA256 = "c" * 64
 CLIP_MODEL = "toy-clip"
@@ -56,7 +54,7 @@ def write_toy_bundle(folder: Path, *, base_gain: float = 1 / 255, text_default: 
     for name, added in (("bright", [1, 0]), ("dark", [0, 1])):
         write_normality(toy_normality(name, [1 - value for value in added]), folder / f"normalities/{name}.normality")
     if np.isfinite(base_gain):
-        write_samples(folder)
+        write_samples(folder, toy_samples())
     write_manifest(folder, toy_manifest(folder.stem))
     return folder
 
@@ -280,26 +278,21 @@ def reference(base_map: FloatArray, grid: FloatArray, texts: FloatArray) -> tupl
     return suppress(base_map, maps)
 
 
-def write_samples(folder: Path) -> None:
-    """Write two sample frames and what the numpy reference says of them, as an export does."""
-    (folder / SAMPLES).mkdir()
-    pixels = np.linspace(0, 250, MAP_SIZE * MAP_SIZE).reshape(MAP_SIZE, MAP_SIZE)
-    frames = [np.full((MAP_SIZE, MAP_SIZE), 60, np.uint8), pixels.astype(np.uint8)]
-    greys, names = [], []
-    for index, grey in enumerate(frames):
-        names.append(f"{index:02d}.png")
-        cv2.imwrite(str(folder / SAMPLES / names[-1]), np.repeat(grey[:, :, None], 3, axis=2))
-        greys.append(grey.astype(np.float32))
-    base = np.stack(greys) / np.float32(255)
+def toy_samples() -> Samples:
+    """Two frames, one on each side of the threshold, and what the numpy reference says of them."""
+    ramp = np.linspace(0, 250, MAP_SIZE * MAP_SIZE).reshape(MAP_SIZE, MAP_SIZE).astype(np.uint8)
+    greys = np.stack([np.full((MAP_SIZE, MAP_SIZE), 60, np.uint8), ramp])
+    base_map = greys.astype(np.float32) / np.float32(255)
     # At 256 pixels the base map is the frame; the grid takes the mean of the two middle pixels of every eight.
-    middle = np.stack(greys).reshape(-1, GRID, 8, GRID, 8)[:, :, 3:5, :, 3:5].mean(axis=(2, 4), dtype=np.float32)
-    final, suppression = reference(base, middle, toy_normality("bright", [0, 1]).text_features[None])
-    tensors = {
-        "base_map": base,
-        "suppression_map": suppression,
-        "anomaly_map": final,
-        "score": final.max(axis=(1, 2)),
-        "base_score": base.max(axis=(1, 2)),
+    blocks = greys.astype(np.float32).reshape(-1, GRID, 8, GRID, 8)
+    grid = blocks[:, :, 3:5, :, 3:5].mean(axis=(2, 4), dtype=np.float32)
+    final, suppression = reference(base_map, grid, toy_normality("bright", [0, 1]).text_features[None])
+    results = {
+        BASE_MAP: base_map,
+        SUPPRESSION_MAP: suppression,
+        ANOMALY_MAP: final,
+        BASE_SCORE: score(base_map),
+        SCORE: score(final),
     }
-    tensors = {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in tensors.items()}
-    save_file(tensors, str(folder / SAMPLES / "reference.safetensors"), metadata={"frames": json.dumps(names)})
+    frames = tuple(np.repeat(grey[:, :, None], 3, axis=2) for grey in greys)
+    return Samples(("0.png", "1.png"), frames, results)

@@ -25,7 +25,7 @@ def rewrite(folder: Path, **changes: object) -> None:
     (folder / MANIFEST).write_text(json.dumps({**document, **changes}))
 
 
-def test_a_whole_bundle_opens(folder):
+def test_a_whole_bundle_opens(folder: Path) -> None:
     bundle = open_bundle(folder)
 
     assert bundle.name == "line"
@@ -34,7 +34,7 @@ def test_a_whole_bundle_opens(folder):
     assert set(bundle.manifest.files) >= {"graph.onnx", "normalities/bright.normality", "samples/reference.safetensors"}
 
 
-def test_a_copy_is_the_same_bundle_and_another_content_is_another(folder, tmp_path):
+def test_a_copy_is_the_same_bundle_and_another_content_is_another(folder: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(folder, tmp_path / "copy.nand"))
     assert open_bundle(copy).sha256 == open_bundle(folder).sha256
 
@@ -43,7 +43,7 @@ def test_a_copy_is_the_same_bundle_and_another_content_is_another(folder, tmp_pa
     assert open_bundle(copy).sha256 != open_bundle(folder).sha256
 
 
-def test_a_file_that_was_cut_short_is_refused(folder):
+def test_a_file_that_was_cut_short_is_refused(folder: Path) -> None:
     graph = folder / "graph.onnx"
     graph.write_bytes(graph.read_bytes()[:-1])
 
@@ -51,7 +51,7 @@ def test_a_file_that_was_cut_short_is_refused(folder):
         open_bundle(folder)
 
 
-def test_a_file_whose_bytes_changed_is_refused_unless_hashes_are_not_asked_for(folder):
+def test_a_file_whose_bytes_changed_is_refused_unless_hashes_are_not_asked_for(folder: Path) -> None:
     graph = folder / "graph.onnx"
     content = bytearray(graph.read_bytes())
     content[len(content) // 2] ^= 1
@@ -62,7 +62,7 @@ def test_a_file_whose_bytes_changed_is_refused_unless_hashes_are_not_asked_for(f
     assert open_bundle(folder, check_files=False).name == "line"
 
 
-def test_a_missing_file_is_refused_by_its_name(folder):
+def test_a_missing_file_is_refused_by_its_name(folder: Path) -> None:
     (folder / "normalities/dark.normality").unlink()
 
     with pytest.raises(NandEdgeError, match=r"no normalities/dark\.normality"):
@@ -81,14 +81,14 @@ def test_a_missing_file_is_refused_by_its_name(folder):
         ("{}", "schema version None"),
     ],
 )
-def test_a_manifest_that_is_none_is_refused(folder, content, found):
+def test_a_manifest_that_is_none_is_refused(folder: Path, content: str, found: str) -> None:
     (folder / MANIFEST).write_bytes(content.encode("latin-1"))
 
     with pytest.raises(NandEdgeError, match=found):
         open_bundle(folder)
 
 
-def test_a_manifest_that_was_edited_is_refused(folder):
+def test_a_manifest_that_was_edited_is_refused(folder: Path) -> None:
     manifest = open_bundle(folder).manifest
     rewrite(folder, threshold={**manifest.threshold.model_dump(), "value": 99.0})
 
@@ -96,7 +96,7 @@ def test_a_manifest_that_was_edited_is_refused(folder):
         open_bundle(folder)
 
 
-def test_a_manifest_with_an_unknown_field_is_refused_by_the_fields_name(folder):
+def test_a_manifest_with_an_unknown_field_is_refused_by_the_fields_name(folder: Path) -> None:
     rewrite(folder, colour="blue")
 
     with pytest.raises(NandEdgeError, match="colour"):
@@ -104,7 +104,7 @@ def test_a_manifest_with_an_unknown_field_is_refused_by_the_fields_name(folder):
 
 
 @pytest.mark.parametrize("relative", ["../secret.txt", "/etc/passwd", "normalities/../../secret.txt"])
-def test_a_path_out_of_the_bundle_is_refused(folder, relative):
+def test_a_path_out_of_the_bundle_is_refused(folder: Path, relative: str) -> None:
     (folder.parent / "secret.txt").write_text("")
     manifest = toy_manifest("line").model_copy(update={"files": {relative: FileRecord(sha256="0" * 64, bytes=0)}})
     document = {"manifest_sha256": manifest.sha256(), **manifest.model_dump(mode="json")}
@@ -114,7 +114,7 @@ def test_a_path_out_of_the_bundle_is_refused(folder, relative):
         open_bundle(folder)
 
 
-def test_a_link_out_of_the_bundle_is_refused(folder):
+def test_a_link_out_of_the_bundle_is_refused(folder: Path) -> None:
     graph = folder / "graph.onnx"
     graph.rename(folder.parent / "graph.onnx")
     graph.symlink_to(folder.parent / "graph.onnx")
@@ -124,17 +124,17 @@ def test_a_link_out_of_the_bundle_is_refused(folder):
 
 
 @pytest.mark.parametrize(("path", "found"), [("missing.nand", "no folder"), (".", r"no manifest\.json")])
-def test_what_is_no_bundle_is_refused(tmp_path, path, found):
+def test_what_is_no_bundle_is_refused(tmp_path: Path, path: str, found: str) -> None:
     with pytest.raises(NandEdgeError, match=found):
         open_bundle(tmp_path / path)
 
 
-def test_an_unknown_normality_is_refused_with_the_names_there_are(folder):
+def test_an_unknown_normality_is_refused_with_the_names_there_are(folder: Path) -> None:
     with pytest.raises(NandEdgeError, match="bright, dark"):
         open_bundle(folder).normality("striped")
 
 
-def test_an_engine_takes_the_place_of_one_for_the_same_device(folder):
+def test_an_engine_takes_the_place_of_one_for_the_same_device(folder: Path) -> None:
     def engine(capability: str, version: str) -> EngineRecord:
         return EngineRecord(
             target=Target.TENSORRT_RTX,
@@ -152,12 +152,12 @@ def test_an_engine_takes_the_place_of_one_for_the_same_device(folder):
     assert built == [("8.9", "1"), ("8.6", "2")]
 
 
-def test_half_written_files_are_never_listed(folder):
+def test_half_written_files_are_never_listed(folder: Path) -> None:
     (folder / ".graph.onnx.1.part").write_text("half")
 
     assert not any("part" in name for name in write_manifest(folder, toy_manifest("line")).files)
 
 
-def test_a_bundle_cannot_be_changed_in_memory(folder):
+def test_a_bundle_cannot_be_changed_in_memory(folder: Path) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         open_bundle(folder).folder = Path()  # type: ignore[misc]

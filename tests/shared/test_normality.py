@@ -8,9 +8,10 @@ from safetensors.numpy import save_file
 
 from nand_edge.errors import NandEdgeError
 from nand_edge.normality import FORMAT, Normality, read_normality, write_normality
+from nand_edge.suppression import FloatArray
 
 
-def normality(features: np.ndarray | None = None) -> Normality:
+def normality(features: FloatArray | None = None) -> Normality:
     unit = np.eye(2, 8, dtype=np.float32)
     return Normality(
         name="stain",
@@ -24,7 +25,7 @@ def normality(features: np.ndarray | None = None) -> Normality:
     )
 
 
-def test_what_is_written_is_read(tmp_path):
+def test_what_is_written_is_read(tmp_path: Path) -> None:
     write_normality(normality(), tmp_path / "stain.normality")
     read = read_normality(tmp_path / "stain.normality")
 
@@ -34,7 +35,7 @@ def test_what_is_written_is_read(tmp_path):
     assert (read.phrases, read.prompts) == (normality().phrases, normality().prompts)
 
 
-def test_features_of_another_clip_are_refused():
+def test_features_of_another_clip_are_refused() -> None:
     normality().require_clip("a" * 64, "nand-tiny")
 
     with pytest.raises(NandEdgeError, match=r"features of the CLIP 'nand-tiny'.*needed features of 'ViT-B-16'"):
@@ -52,7 +53,7 @@ def test_features_of_another_clip_are_refused():
     ],
     ids=["three rows", "three axes", "too long", "zero", "no numbers"],
 )
-def test_features_that_are_no_two_unit_vectors_are_refused(tmp_path, features):
+def test_features_that_are_no_two_unit_vectors_are_refused(tmp_path: Path, features: FloatArray) -> None:
     write_normality(normality(features), tmp_path / "stain.normality")
 
     with pytest.raises(NandEdgeError, match="text features"):
@@ -60,7 +61,7 @@ def test_features_that_are_no_two_unit_vectors_are_refused(tmp_path, features):
 
 
 @pytest.mark.parametrize("length", [0, 1, 7, 100, -1])
-def test_a_file_that_was_cut_short_is_refused(tmp_path, length):
+def test_a_file_that_was_cut_short_is_refused(tmp_path: Path, length: int) -> None:
     path = tmp_path / "stain.normality"
     write_normality(normality(), path)
     path.write_bytes(path.read_bytes()[:length])
@@ -74,15 +75,15 @@ def test_a_file_that_was_cut_short_is_refused(tmp_path, length):
     [None, {"format": "another 1"}, {"format": FORMAT}, {"format": FORMAT, "normality": "{}"}],
     ids=["none", "other format", "no words", "empty words"],
 )
-def test_other_safetensors_are_refused(tmp_path, metadata):
-    path: Path = tmp_path / "other.normality"
+def test_other_safetensors_are_refused(tmp_path: Path, metadata: dict[str, str] | None) -> None:
+    path = tmp_path / "other.normality"
     save_file({"text_features": np.eye(2, 8, dtype=np.float32)}, str(path), metadata=metadata)
 
     with pytest.raises(NandEdgeError, match=r"other\.normality"):
         read_normality(path)
 
 
-def test_double_precision_is_refused(tmp_path):
+def test_double_precision_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "double.normality"
     save_file({"text_features": np.eye(2, 8)}, str(path), metadata={"format": FORMAT, "normality": "{}"})
 
@@ -90,12 +91,12 @@ def test_double_precision_is_refused(tmp_path):
         read_normality(path)
 
 
-def test_a_missing_file_is_refused(tmp_path):
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NandEdgeError, match="no such file"):
         read_normality(tmp_path / "none.normality")
 
 
-def test_nothing_is_left_when_writing_fails(tmp_path):
+def test_nothing_is_left_when_writing_fails(tmp_path: Path) -> None:
     with pytest.raises(NandEdgeError, match="does not exist"):
         write_normality(normality(), tmp_path / "missing" / "stain.normality")
     assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,7 @@ from nand_edge.phrases import MAX_CHARACTERS, MAX_PHRASES, phrases_for
 THREAD = phrases_for("thread", "carpet")
 
 
-def test_a_defect_is_described_in_singular_and_plural():
+def test_a_defect_is_described_in_singular_and_plural() -> None:
     assert phrases_for("dark stain", "solar cell") == (
         "solar cell with a dark stain",
         "solar cell with dark stains",
@@ -47,7 +47,7 @@ def test_a_defect_is_described_in_singular_and_plural():
         "threads will be tolerated since last week",
     ],
 )
-def test_only_the_defect_matters_in_the_words_around_it(text):
+def test_only_the_defect_matters_in_the_words_around_it(text: str) -> None:
     assert phrases_for(text, "carpet") == THREAD
 
 
@@ -75,11 +75,11 @@ def test_only_the_defect_matters_in_the_words_around_it(text):
         ("焊点", "电池片", "电池片 with 焊点"),
     ],
 )
-def test_a_phrase_of(text, object_name, phrase):
+def test_a_phrase_of(text: str, object_name: str, phrase: str) -> None:
     assert phrase in phrases_for(text, object_name)
 
 
-def test_two_defects_share_the_phrases():
+def test_two_defects_share_the_phrases() -> None:
     phrases = phrases_for("scratches and dents on the case", "pump")
 
     assert phrases[:2] == ("pump with a scratch", "pump with a dent on the case")
@@ -101,7 +101,7 @@ def test_two_defects_share_the_phrases():
         ("carpet", "carpet", "no defect in these words"),
     ],
 )
-def test_words_without_a_defect_are_refused(text, object_name, found):
+def test_words_without_a_defect_are_refused(text: str, object_name: str, found: str) -> None:
     with pytest.raises(NandEdgeError, match=found):
         phrases_for(text, object_name)
 
@@ -121,7 +121,7 @@ WORDS = st.one_of(
 @given(text=WORDS, object_name=st.sampled_from(["carpet", "solar cell", "metal nut", "glass"]))
 @example(text="and", object_name="carpet")
 @example(text="a of the", object_name="carpet")
-def test_phrases_are_few_distinct_and_name_the_object_or_the_text_is_refused(text, object_name):
+def test_phrases_are_few_distinct_and_name_the_object_or_the_text_is_refused(text: str, object_name: str) -> None:
     try:
         phrases = phrases_for(text, object_name)
     except NandEdgeError:

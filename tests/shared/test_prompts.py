@@ -8,7 +8,7 @@ from nand_edge.errors import NandEdgeError
 from nand_edge.prompts import april_gan_abnormal, april_gan_normal, normality_prompts
 
 
-def test_states_and_templates_are_april_gans():
+def test_states_and_templates_are_april_gans() -> None:
     normal, abnormal = april_gan_normal("carpet"), april_gan_abnormal("carpet")
 
     assert (len(normal), len(abnormal)) == (7 * 35, 5 * 35)
@@ -16,7 +16,7 @@ def test_states_and_templates_are_april_gans():
     assert {"a photo of my broken carpet.", "a blurry photo of the carpet with damage."} <= set(abnormal)
 
 
-def test_a_phrase_goes_into_every_template():
+def test_a_phrase_goes_into_every_template() -> None:
     prompts = normality_prompts(["carpet with a thread", "thread on a carpet"])
 
     assert len(prompts) == 2 * 35
@@ -25,24 +25,24 @@ def test_a_phrase_goes_into_every_template():
 
 
 @given(st.text(min_size=1).filter(lambda text: text.strip()))
-def test_prompts_are_distinct_and_name_the_object(object_name):
+def test_prompts_are_distinct_and_name_the_object(object_name: str) -> None:
     prompts = april_gan_normal(object_name) + april_gan_abnormal(object_name)
 
     assert len(set(prompts)) == len(prompts)
     assert all(object_name.strip() in prompt for prompt in prompts)
 
 
-def test_a_name_with_braces_is_only_a_name():
+def test_a_name_with_braces_is_only_a_name() -> None:
     assert "a photo of the {} 5." in april_gan_normal("{} 5")
 
 
 @pytest.mark.parametrize("object_name", ["", "  ", "\t"])
-def test_a_blank_object_is_refused(object_name):
+def test_a_blank_object_is_refused(object_name: str) -> None:
     with pytest.raises(NandEdgeError, match="object's name"):
         april_gan_normal(object_name)
 
 
 @pytest.mark.parametrize("phrases", [[], [""], ["carpet with a thread", " "]])
-def test_missing_phrases_are_refused(phrases):
+def test_missing_phrases_are_refused(phrases: list[str]) -> None:
     with pytest.raises(NandEdgeError, match="at least one phrase"):
         normality_prompts(phrases)

@@ -2,15 +2,12 @@
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from nand_edge.inspection import Verdict, decide
-from nand_edge.suppression import align_corners_weights, normality_map, score, suppress
-
-pytestmark = pytest.mark.torch
+from nand_edge.suppression import FloatArray, align_corners_weights, normality_map, score, suppress
 
 M = 6
 UNIT = st.floats(0, 1, width=32)
@@ -19,7 +16,7 @@ SUPPRESSION = st.integers(1, 4).flatmap(lambda k: arrays(np.float32, (2, k, M, M
 
 
 @given(BASE_MAPS, SUPPRESSION)
-def test_suppression_never_raises_a_map(base, maps):
+def test_suppression_never_raises_a_map(base: FloatArray, maps: FloatArray) -> None:
     final, joint = suppress(base, maps)
 
     assert np.all(final <= base)
@@ -28,7 +25,7 @@ def test_suppression_never_raises_a_map(base, maps):
 
 
 @given(BASE_MAPS, arrays(np.float32, (2, 1, M, M), elements=UNIT))
-def test_one_normality_is_equation_6(base, maps):
+def test_one_normality_is_equation_6(base: FloatArray, maps: FloatArray) -> None:
     final, joint = suppress(base, maps)
 
     assert np.array_equal(final, base * (1 - maps[:, 0]))
@@ -36,7 +33,7 @@ def test_one_normality_is_equation_6(base, maps):
 
 
 @given(BASE_MAPS, SUPPRESSION)
-def test_several_normalities_are_taken_out_one_after_another(base, maps):
+def test_several_normalities_are_taken_out_one_after_another(base: FloatArray, maps: FloatArray) -> None:
     one_by_one = base
     for k in range(maps.shape[1]):
         one_by_one, _ = suppress(one_by_one, maps[:, k : k + 1])
@@ -45,7 +42,7 @@ def test_several_normalities_are_taken_out_one_after_another(base, maps):
 
 
 @given(BASE_MAPS, SUPPRESSION, st.floats(0, 1e6, width=32))
-def test_the_gate_is_exact(base, maps, threshold):
+def test_the_gate_is_exact(base: FloatArray, maps: FloatArray, threshold: float) -> None:
     """A frame whose base score is below the threshold passes whatever the words say, so CLIP need not run."""
     final_scores = score(suppress(base, maps)[0])
 
@@ -54,9 +51,13 @@ def test_the_gate_is_exact(base, maps, threshold):
             assert decide(float(final_score), threshold) is Verdict.PASS
 
 
+@pytest.mark.torch
+@pytest.mark.torch
 @pytest.mark.parametrize("source", [1, 2, 3, 15, 16, 37])
 @pytest.mark.parametrize("target", [1, 2, 16, 37, 256])
-def test_corner_aligned_weights_are_torchs(source, target):
+def test_corner_aligned_weights_are_torchs(source: int, target: int) -> None:
+    import torch
+
     column = np.random.default_rng(source).normal(size=(1, 1, source, 1)).astype(np.float32)
     expected = torch.nn.functional.interpolate(
         torch.from_numpy(column), size=(target, 1), mode="bilinear", align_corners=True
@@ -67,7 +68,7 @@ def test_corner_aligned_weights_are_torchs(source, target):
     assert np.allclose(weights @ column[0, 0], expected[0, 0], atol=1e-5)
 
 
-def tokens_and_texts(seed: int, normalities: int) -> tuple[list[np.ndarray], list[tuple[int, int]], np.ndarray]:
+def tokens_and_texts(seed: int, normalities: int) -> tuple[list[FloatArray], list[tuple[int, int]], FloatArray]:
     random = np.random.default_rng(seed)
     grids = [(4, 4), (3, 5)]
     tokens = [random.normal(size=(2, rows * columns, 8)).astype(np.float32) for rows, columns in grids]
@@ -75,11 +76,15 @@ def tokens_and_texts(seed: int, normalities: int) -> tuple[list[np.ndarray], lis
     return [unit(tap) for tap in tokens], grids, unit(texts)
 
 
-def unit(vectors: np.ndarray) -> np.ndarray:
+def unit(vectors: FloatArray) -> FloatArray:
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
-def test_the_map_is_equation_2_averaged_over_the_taps():
+@pytest.mark.torch
+@pytest.mark.torch
+def test_the_map_is_equation_2_averaged_over_the_taps() -> None:
+    import torch
+
     tokens, grids, texts = tokens_and_texts(0, 3)
     maps = normality_map(tokens, grids, texts, logit_scale=100.0, map_size=16)
 
@@ -93,7 +98,7 @@ def test_the_map_is_equation_2_averaged_over_the_taps():
 
 
 @given(st.integers(0, 1000), st.floats(1, 100))
-def test_a_softmax_of_two_is_the_sigmoid_of_the_difference(seed, logit_scale):
+def test_a_softmax_of_two_is_the_sigmoid_of_the_difference(seed: int, logit_scale: float) -> None:
     tokens, grids, texts = tokens_and_texts(seed, 2)
     maps = normality_map(tokens, grids, texts, logit_scale=logit_scale, map_size=M)
 
@@ -106,7 +111,7 @@ def test_a_softmax_of_two_is_the_sigmoid_of_the_difference(seed, logit_scale):
     assert np.allclose(maps, np.mean(sigmoids, axis=0), atol=1e-4)
 
 
-def test_no_number_in_a_map_gives_no_number_as_score_and_a_reject():
+def test_no_number_in_a_map_gives_no_number_as_score_and_a_reject() -> None:
     base = np.zeros((1, M, M), dtype=np.float32)
     base[0, 2, 3] = np.nan
 
@@ -114,6 +119,6 @@ def test_no_number_in_a_map_gives_no_number_as_score_and_a_reject():
     assert decide(float(score(base)[0]), 0.5) is Verdict.REJECT
 
 
-def test_a_score_equal_to_the_threshold_is_a_reject():
+def test_a_score_equal_to_the_threshold_is_a_reject() -> None:
     assert decide(0.5, 0.5) is Verdict.REJECT
     assert decide(np.nextafter(0.5, 0), 0.5) is Verdict.PASS

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import torch
 import typer
-from nand_tiny.model import CONFIG_FILE, NandTiny
+from nand_tiny.model import CONFIG_FILE, LOGIT_SCALE, NandTiny
 from safetensors.torch import save_file
 
 MAX_BYTES = 20 << 20
@@ -28,7 +28,7 @@ def publish(
         for name, tensor in layer.state_dict().items()
     }
     save_file(clip, output / "open_clip_model.safetensors")
-    save_file(projections, output / "projections.safetensors")
+    save_file(projections, output / "projections.safetensors", metadata={"logit_scale": str(LOGIT_SCALE)})
     size = sum((output / name).stat().st_size for name in ("open_clip_model.safetensors", "projections.safetensors"))
     if size > MAX_BYTES:
         raise typer.BadParameter(f"the weights take {size} bytes, at most {MAX_BYTES} are allowed")

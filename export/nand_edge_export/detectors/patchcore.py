@@ -109,20 +109,19 @@ class PatchCore(Detector):
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
         """Give the base map, float32 [N, M, M], for images float32 [N, 3, S, S]."""
         (image,) = inputs
-        distances = self.distances(self.patches(image))
-        return self.rows @ distances.unflatten(1, self.features.grid) @ self.columns
+        distances = self.distances(self.patches(image)).unflatten(1, self.features.grid)
+        return self.rows @ distances @ self.columns
 
     def patches(self, image: torch.Tensor) -> torch.Tensor:
         """Give the centred and scaled features of each frame's patches, float32 [N, P, C]."""
-        return ((self.features(image) - self.centre) * self.scale).flatten(2).transpose(1, 2)
+        return ((self.features.forward(image) - self.centre) * self.scale).flatten(2).transpose(1, 2)
 
     def distances(self, patches: torch.Tensor) -> torch.Tensor:
         """Give the distance of each patch to the nearest one of the memory, float32 [N, P]."""
         with_one = F.pad(patches, (0, 1), value=1.0)
-        nearest = reduce(
-            torch.minimum, [(with_one @ self.get_buffer(block)).amin(dim=2) for block in self._blocks]
-        )
-        return (nearest + patches.square().sum(dim=2)).clamp(min=_FLOOR**2).sqrt()
+        nearest_of_blocks = [(with_one @ self.get_buffer(name)).amin(dim=2) for name in self._blocks]
+        squares: torch.Tensor = reduce(torch.minimum, nearest_of_blocks) + patches.square().sum(dim=2)
+        return squares.clamp(min=_FLOOR**2).sqrt()
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Memory and backbone."""

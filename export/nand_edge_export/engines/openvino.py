@@ -14,8 +14,8 @@ from nand_edge.errors import NandEdgeError
 from nand_edge.files import whole_folder
 from nand_edge.manifest import EngineRecord, EngineState, Target
 from nand_edge.signature import FRAMES, INPUTS, OUTPUTS, TEXT_FEATURES, THRESHOLD
+from nand_edge_export.engines.agreement import RunEngine, map_error
 from nand_edge_export.engines.protocol import BuildOptions, OnPhase
-from nand_edge_export.engines.samples import largest_difference, read_samples
 from nand_edge_export.engines.source_graph import source_graph
 
 _FOLDER = "engines/openvino"
@@ -54,8 +54,7 @@ class OpenVINOBuilder:
                 str(folder / _FILE), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
             )
             on_phase("comparing with the samples")
-            samples = read_samples(bundle)
-            difference = None if samples is None else largest_difference(samples, _runner(compiled))
+            difference = map_error(bundle, _runner(compiled))
             # The file is read lazily, so nothing may hold it when the folder moves.
             del compiled, model
         return EngineRecord(
@@ -90,10 +89,10 @@ class OpenVINOBuilder:
         )
 
 
-def _runner(compiled: Any) -> Any:
+def _runner(compiled: Any) -> RunEngine:
     def run(
         frames: NDArray[np.uint8], threshold: NDArray[np.float32], text_features: NDArray[np.float32]
-    ) -> dict[str, NDArray[Any]]:
+    ) -> dict[str, NDArray[np.float32]]:
         results = compiled({FRAMES: frames, THRESHOLD: threshold, TEXT_FEATURES: text_features})
         return {name: results[name] for name in OUTPUTS}
 

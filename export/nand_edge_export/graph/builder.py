@@ -59,7 +59,7 @@ class Builder:
         if key is not None and key in self._shared:
             return self._shared[key]
         name = self.name(hint)
-        self.initializers[name] = numpy_helper.from_array(np.ascontiguousarray(values), name)
+        self.initializers[name] = numpy_helper.from_array(values.copy(order="C"), name)
         if key is not None:
             self._shared[key] = name
         return name

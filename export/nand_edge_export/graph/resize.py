@@ -32,10 +32,10 @@ class _Axis(Enum):
 
 
 def portable_resize(builder: Builder, frames: str, size: int) -> str:
-    """Resize with ONNX `Resize`, for ONNX Runtime, which computes it as Pillow does when it is given uint8 in planes.
+    """Resize with ONNX `Resize`, for ONNX Runtime, which computes nearly as Pillow does when given uint8 in planes.
 
-    Where an axis is enlarged, `Resize` may miss by a level in each pass and so by two in all; there the exact matrix
-    is small, and takes its place.
+    Its single-precision weights break one tie in a thousand otherwise than Pillow. Where a side is enlarged, that
+    could grow to two levels; there matrix products in Pillow's own precision take its place.
 
     Args:
         builder: The graph that the operators go into; opset 18 or later.
@@ -43,25 +43,32 @@ def portable_resize(builder: Builder, frames: str, size: int) -> str:
         size: Side S of the square that frames are resized to, pixels.
 
     Returns:
-        float32 [N, 3, S, S], RGB, whole numbers in 0..255; at most one level off Pillow.
+        float32 [N, 3, S, S], RGB, whole numbers in 0..255.
     """
     planes = builder.op("Transpose", frames, perm=[0, 3, 1, 2])
 
-    def enlarge(values: str, axis: _Axis) -> str:
-        levels = _matrix_pass(builder, _cast(builder, values, TensorProto.FLOAT), axis, size)
-        return _cast(builder, levels, TensorProto.UINT8)
-
-    def resize_axis(values: str, axis: _Axis) -> str:
-        return _either(
-            builder,
-            builder.op("Less", _side(builder, values, axis), builder.constant(np.array(size))),
-            lambda: enlarge(values, axis),
-            lambda: _antialiased_pass(builder, values, axis, size),
-            TensorProto.UINT8,
+    def enlarge() -> str:
+        levels = _cast(builder, planes, TensorProto.FLOAT)
+        return _two_passes(
+            builder, levels, size, lambda values, axis: _matrix_pass(builder, values, axis, size, np.float64)
         )
 
-    resized = _two_passes(builder, planes, size, resize_axis, TensorProto.UINT8)
-    return _rgb(builder, _cast(builder, resized, TensorProto.FLOAT))
+    def shrink() -> str:
+        return _cast(
+            builder,
+            _two_passes(
+                builder,
+                planes,
+                size,
+                lambda values, axis: _antialiased_pass(builder, values, axis, size),
+                dtype=TensorProto.UINT8,
+            ),
+            TensorProto.FLOAT,
+        )
+
+    shorter = builder.op("Min", *(_side(builder, planes, axis) for axis in _Axis))
+    enlarged = builder.op("Less", shorter, builder.constant(np.array(size)))
+    return _rgb(builder, _either(builder, enlarged, enlarge, shrink, TensorProto.FLOAT))
 
 
 def matrix_resize(builder: Builder, frames: str, size: int) -> str:
@@ -80,12 +87,17 @@ def matrix_resize(builder: Builder, frames: str, size: int) -> str:
     """
     planes = _rgb(builder, builder.op("Transpose", frames, perm=[0, 3, 1, 2]))
     return _two_passes(
-        builder, planes, size, lambda values, axis: _matrix_pass(builder, values, axis, size), TensorProto.FLOAT
+        builder, planes, size, lambda values, axis: _matrix_pass(builder, values, axis, size, np.float32)
     )
 
 
 def _two_passes(
-    builder: Builder, planes: str, size: int, resize_axis: Callable[[str, _Axis], str], dtype: TensorProto.DataType
+    builder: Builder,
+    planes: str,
+    size: int,
+    resize_axis: Callable[[str, _Axis], str],
+    *,
+    dtype: TensorProto.DataType = TensorProto.FLOAT,
 ) -> str:
     """Resize both axes in Pillow's order: columns first, but not when the height shrinks by more than twice as much."""
     op, constant = builder.op, builder.constant
@@ -118,13 +130,10 @@ def _antialiased_pass(builder: Builder, planes: str, axis: _Axis, size: int) -> 
     )
 
 
-def _matrix_pass(builder: Builder, planes: str, axis: _Axis, size: int) -> str:
-    """Resize one axis of whole grey levels."""
+def _matrix_pass(builder: Builder, planes: str, axis: _Axis, size: int, dtype: type[np.floating]) -> str:
+    """Resize one axis of whole grey levels, float32 to float32; weights are computed in `dtype`."""
     op, constant = builder.op, builder.constant
-    weights = _weights(builder, _side(builder, planes, axis), size)
-    # Each weight becomes two whole numbers that are short enough for exact products, even in TF32.
-    high = op("Floor", op("Add", op("Mul", weights, constant(2.0**-_LIMB_BITS)), constant(0.5)))
-    low = op("Sub", weights, op("Mul", high, constant(2.0**_LIMB_BITS)))
+    high, low = _limbs(builder, _weights(builder, _side(builder, planes, axis), size, dtype), dtype)
     if axis is _Axis.ROWS:
         sums = [op("MatMul", limb, planes) for limb in (high, low)]
     else:
@@ -136,38 +145,56 @@ def _matrix_pass(builder: Builder, planes: str, axis: _Axis, size: int) -> str:
     return op("Clip", op("Floor", op("Mul", total, constant(1 / level))), constant(0.0), constant(255.0))
 
 
-def _weights(builder: Builder, side: str, size: int) -> str:
-    """Pillow's weights of one axis times 2 ** 22, float32 whole numbers [S, side]; `side` is an int64 scalar.
+def _limbs(builder: Builder, weights: str, dtype: type[np.floating]) -> tuple[str, str]:
+    """Whole weights as `high * 2 ** 12 + low`, both float32 and short enough for exact products, even in TF32."""
+    op = builder.op
+    base, inverse, half = (
+        builder.constant(np.asarray(value, dtype)) for value in (2.0**_LIMB_BITS, 2.0**-_LIMB_BITS, 0.5)
+    )
+    high = op("Floor", op("Add", op("Mul", weights, inverse), half))
+    low = op("Sub", weights, op("Mul", high, base))
+    return _cast(builder, high, TensorProto.FLOAT), _cast(builder, low, TensorProto.FLOAT)
 
-    Single precision would break ties of half a level otherwise than Pillow, were the distance between a target and a
-    source pixel not counted in whole numbers, and the kernel not evaluated as a product of such differences.
+
+def _weights(builder: Builder, side: str, size: int, dtype: type[np.floating]) -> str:
+    """Pillow's weights of one axis times 2 ** 22, whole numbers [S, side]; `side` is an int64 scalar of the graph.
+
+    In double precision they are Pillow's own. Single precision comes within one of them, because distances between
+    target and source pixels are counted in whole numbers and the kernel is a product of such differences; so it breaks
+    few ties of half a level otherwise than Pillow.
     """
-    op, constant = builder.op, builder.constant
+    op = builder.op
+
+    def number(value: float) -> str:
+        return builder.constant(np.asarray(value, dtype))
+
+    def to_dtype(value: str) -> str:
+        return _cast(builder, value, helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
     # A distance is `difference / unit`. The kernel widens with the scale where the frame shrinks: the antialiasing.
-    unit = op("Mul", op("Max", side, constant(np.array(size))), constant(np.array(2)))
-    unit = _cast(builder, unit, TensorProto.FLOAT)
-    pixels = _cast(builder, op("Range", constant(np.array(0)), side, constant(np.array(1))), TensorProto.FLOAT)
-    sources = op("Add", op("Mul", pixels, constant(2.0 * size)), constant(float(size)))
-    targets = constant(2 * np.arange(size, dtype=np.float32)[:, None] + 1, "targets")
-    difference = op("Abs", op("Sub", sources, op("Mul", targets, _cast(builder, side, TensorProto.FLOAT))))
-    kernel = _cubic(builder, difference, unit)
+    unit = op("Mul", to_dtype(op("Max", side, builder.constant(np.array(size)))), number(2))
+    pixels = to_dtype(op("Range", builder.constant(np.array(0)), side, builder.constant(np.array(1))))
+    sources = op("Add", op("Mul", pixels, number(2 * size)), number(size))
+    targets = builder.constant(2 * np.arange(size, dtype=dtype)[:, None] + 1, "targets")
+    difference = op("Abs", op("Sub", sources, op("Mul", targets, to_dtype(side))))
+    kernel = _cubic(builder, difference, unit, number)
     # Pixels outside the frame are left out, and the others take their share.
-    shares = op("Div", kernel, op("ReduceSum", kernel, constant([1], "axes"), keepdims=1))
-    return op("Floor", op("Add", op("Mul", shares, constant(2.0**_WEIGHT_BITS)), constant(0.5)))
+    shares = op("Div", kernel, op("ReduceSum", kernel, builder.constant([1], "axes"), keepdims=1))
+    return op("Floor", op("Add", op("Mul", shares, number(2.0**_WEIGHT_BITS)), number(0.5)))
 
 
-def _cubic(builder: Builder, difference: str, unit: str) -> str:
+def _cubic(builder: Builder, difference: str, unit: str, number: Callable[[float], str]) -> str:
     """Keys' cubic kernel with a = -1/2 of x = difference / unit.
 
     It is (1 - x) (1 + x - 3/2 x^2) up to x = 1, (1 - x) (2 - x)^2 / 2 up to x = 2, and 0 beyond.
     """
-    op, constant = builder.op, builder.constant
+    op = builder.op
     to_one = op("Div", op("Sub", unit, difference), unit)
-    to_two = op("Div", op("Max", op("Sub", op("Mul", unit, constant(2.0)), difference), constant(0.0)), unit)
+    to_two = op("Div", op("Max", op("Sub", op("Mul", unit, number(2)), difference), number(0)), unit)
     distance = op("Div", difference, unit)
-    bracket = op("Add", op("Mul", op("Mul", distance, distance), constant(-1.5)), op("Add", distance, constant(1.0)))
+    bracket = op("Add", op("Mul", op("Mul", distance, distance), number(-1.5)), op("Add", distance, number(1)))
     near = op("Mul", to_one, bracket)
-    far = op("Mul", op("Mul", to_one, constant(0.5)), op("Mul", to_two, to_two))
+    far = op("Mul", op("Mul", to_one, number(0.5)), op("Mul", to_two, to_two))
     return op("Where", op("Less", difference, unit), near, far)
 
 

@@ -1,0 +1,119 @@
+"""`nand-edge export`: make a bundle of a detector, a CLIP and normalities."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from nand_edge.bundle import Bundle
+from nand_edge.errors import NandEdgeError
+from nand_edge.images import list_images, read_frame
+from nand_edge.manifest import ThresholdRecord
+from nand_edge.normality import read_normality
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from nand_edge_export.clip import ClipEncoder, load_clip
+from nand_edge_export.detectors.files import read_detector
+from nand_edge_export.detectors.protocol import Detector
+from nand_edge_export.export import MAX_SAMPLES, Export, export_bundle
+
+
+def export(
+    detector: Annotated[Path, typer.Option(help="File of `nand-edge fit`.", show_default=False)],
+    *,
+    normality: Annotated[
+        list[Path], typer.Option(help="File of `nand-edge normality`; repeat for several.", show_default=False)
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The bundle, NAME.nand.", show_default=False)],
+    clip: Annotated[
+        str | None, typer.Option(help="nand-tiny, MODEL:TAG, MODEL:FILE; by default the normalities' one.")
+    ] = None,
+    projection: Annotated[
+        str | None, typer.Option(help="Projections of the taps: .safetensors, the official .pth, or 'random'.")
+    ] = None,
+    taps: Annotated[str | None, typer.Option(help="Blocks or stages counted from 1, such as 6,12,18,24.")] = None,
+    image_size: Annotated[int | None, typer.Option(min=32, help="Side of the CLIP's input, pixels.")] = None,
+    logit_scale: Annotated[
+        float | None, typer.Option(min=0.0, help="Factor of the cosine; by default the projections' own.")
+    ] = None,
+    threshold: Annotated[float | None, typer.Option(help="In the place of the one that `fit` chose.")] = None,
+    samples: Annotated[
+        Path | None, typer.Option(help=f"Folder of frames; {MAX_SAMPLES} go into the bundle for checks.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was written as one JSON object.")] = False,
+) -> None:
+    """Export a base detector with normalities as one graph in a bundle, and compare it with torch."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("reading", total=None)
+        fitted = read_detector(detector)
+        normalities = [read_normality(path) for path in normality]
+        loaded = load_clip(clip or normalities[0].clip_model, image_size=image_size)
+        parts = Export(
+            detector=fitted,
+            clip=loaded,
+            encoder=ClipEncoder(loaded, taps=_parse_taps(taps), projection=projection),
+            normalities=normalities,
+            threshold=_threshold(fitted, detector, threshold),
+            logit_scale=logit_scale,
+        )
+        bundle = export_bundle(
+            parts,
+            output,
+            frames=_read_samples(samples),
+            on_phase=lambda phase: progress.update(task, description=phase),
+        )
+    typer.echo(json.dumps(_summary(bundle)) if as_json else _sentence(bundle))
+
+
+def _parse_taps(taps: str | None) -> tuple[int, ...] | None:
+    if taps is None:
+        return None
+    try:
+        return tuple(int(part) for part in taps.split(","))
+    except ValueError:
+        raise NandEdgeError(
+            "--taps", found=repr(taps), needed="whole numbers with commas between", do="give 6,12,18,24, say"
+        ) from None
+
+
+def _threshold(fitted: Detector, path: Path, given: float | None) -> ThresholdRecord:
+    if given is not None:
+        return ThresholdRecord(value=given, chosen_by="given at export")
+    if fitted.threshold is None:
+        raise NandEdgeError(
+            f"threshold of detector {str(path)!r}",
+            found="none, since it was fitted on too few good frames to choose one",
+            needed="a threshold",
+            do="give --threshold, or fit it on at least 10 good frames",
+        )
+    return fitted.threshold
+
+
+def _read_samples(folder: Path | None) -> list[NDArray[np.uint8]]:
+    return [read_frame(path) for path in list_images(folder)[:MAX_SAMPLES]] if folder else []
+
+
+def _summary(bundle: Bundle) -> dict[str, object]:
+    engine = bundle.manifest.engines[0]
+    return {
+        "bundle": str(bundle.folder),
+        "sha256": bundle.sha256,
+        "normalities": [record.name for record in bundle.manifest.normalities],
+        "threshold": bundle.manifest.threshold.model_dump(),
+        "max_map_error": engine.max_map_error,
+        "megabytes": round(sum(record.bytes for record in bundle.manifest.files.values()) / 1e6, 1),
+    }
+
+
+def _sentence(bundle: Bundle) -> str:
+    summary = _summary(bundle)
+    return (
+        f"{summary['bundle']}: {summary['megabytes']} MB, threshold {bundle.manifest.threshold.value:.4g}, "
+        f"maps within {summary['max_map_error']:.1e} of the torch reference on both sides of the gate"
+    )

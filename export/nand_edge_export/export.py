@@ -1,0 +1,248 @@
+"""Export: a base detector, a CLIP and normalities become one bundle, checked against the torch reference."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import importlib.metadata
+import json
+import platform
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from nand_edge import __version__
+from nand_edge.bundle import GRAPH, GRAPH_FOR_TENSORRT, PARITY, Bundle, open_bundle, write_manifest
+from nand_edge.errors import NandEdgeError
+from nand_edge.files import whole_folder
+from nand_edge.manifest import (
+    ClipRecord,
+    EngineRecord,
+    EngineState,
+    Manifest,
+    NormalityRecord,
+    Target,
+    ThresholdRecord,
+)
+from nand_edge.normality import Normality, write_normality
+from nand_edge.samples import Samples, write_samples
+from numpy.typing import NDArray
+
+from nand_edge_export.clip import Clip, ClipEncoder
+from nand_edge_export.detectors.april_gan import AprilGan
+from nand_edge_export.detectors.protocol import Detector
+from nand_edge_export.graph.assembly import Lowering, Parts, assemble, convert_parts, graph_record
+from nand_edge_export.graph.files import write_graphs
+from nand_edge_export.parity import GraphParity, check_graph
+from nand_edge_export.reference import Reference
+
+SUFFIX = ".nand"
+MAX_MAP_ERROR = 1e-4
+"""What an fp32 map may be off by in the portable graph."""
+
+MAX_MAP_ERROR_MATRICES = 5e-3
+"""The same where the resize is a matrix product, which may miss single grey levels."""
+
+MAX_SAMPLES = 4
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_REPORTED_PACKAGES = ("torch", "open_clip_torch", "timm", "onnx", "onnxruntime-gpu", "onnxruntime", "numpy", "pillow")
+
+
+@dataclass(frozen=True)
+class Export:
+    """What goes into a bundle.
+
+    Attributes:
+        detector: The base detector.
+        clip: The CLIP.
+        encoder: Its image encoder with projections.
+        normalities: At least one, each made with this CLIP; all are active.
+        threshold: What the score is compared with.
+        logit_scale: Factor of the cosine; None for the one that the projections were trained with.
+    """
+
+    detector: Detector
+    clip: Clip
+    encoder: ClipEncoder
+    normalities: Sequence[Normality]
+    threshold: ThresholdRecord
+    logit_scale: float | None = None
+
+    @property
+    def scale(self) -> float:
+        """The factor of the cosine that is used."""
+        return self.encoder.projections.logit_scale if self.logit_scale is None else self.logit_scale
+
+    @property
+    def text_features(self) -> NDArray[np.float32]:
+        """Those of all normalities, float32 [K, 2, D]."""
+        return np.stack([normality.text_features for normality in self.normalities])
+
+    def clip_record(self) -> ClipRecord:
+        """The CLIP's entry in the manifest."""
+        return ClipRecord(
+            model=self.clip.name,
+            sha256=self.clip.sha256,
+            input_size=self.encoder.preprocessing.size,
+            taps=self.encoder.taps,
+            width=self.encoder.width,
+            logit_scale=self.scale,
+            weights=self.clip.weights,
+            projection=self.encoder.projections.source,
+        )
+
+
+def export_bundle(
+    export: Export,
+    output: Path,
+    *,
+    frames: Sequence[NDArray[np.uint8]] = (),
+    on_phase: Callable[[str], None] = lambda phase: None,
+) -> Bundle:
+    """Write a bundle, whole or not at all.
+
+    Args:
+        export: What goes into it.
+        output: The folder `NAME.nand`; an older bundle there is replaced when the new one is complete.
+        frames: Sample frames, uint8 [H, W, 3] BGR, of which the first few are kept in the bundle; without any,
+            pictures of noise stand in.
+        on_phase: Told what is being done.
+
+    Raises:
+        NandEdgeError: The parts do not fit together, or a graph does not compute what the reference does.
+    """
+    _check(export, output)
+    on_phase("converting the networks")
+    parts = convert_parts(export.detector, export.encoder, export.scale)
+    on_phase("computing the reference")
+    samples = _samples(export, frames or noise_frames())
+    with whole_folder(output) as folder:
+        on_phase("assembling the graphs")
+        _write_graphs(parts, export, folder)
+        write_samples(folder, samples)
+        normalities = _write_normalities(export.normalities, folder)
+        on_phase("comparing with the reference")
+        parity = _check_graphs(export, samples, folder)
+        (folder / PARITY).write_text(json.dumps(_parity_document(parity), indent=2) + "\n", encoding="utf-8")
+        write_manifest(folder, _manifest(export, output, parts, normalities, parity[0]))
+    return open_bundle(output)
+
+
+def noise_frames() -> list[NDArray[np.uint8]]:
+    """Pictures of smooth noise in three sizes, for an export without photographs at hand."""
+    generator = np.random.default_rng(0)
+    frames = []
+    for height, width in ((240, 240), (480, 640), (300, 410)):
+        coarse = generator.integers(0, 256, (height // 16, width // 16, 3), dtype=np.uint8)
+        frames.append(np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8))
+    return frames
+
+
+def _check(export: Export, output: Path) -> None:
+    if output.suffix != SUFFIX or not _NAME.fullmatch(output.stem):
+        raise NandEdgeError(
+            f"output {str(output)!r}",
+            found=f"the name {output.name!r}",
+            needed=f"NAME{SUFFIX} of letters, digits, '.', '_' and '-'",
+            do="choose another name",
+        )
+    if not export.normalities:
+        raise NandEdgeError(
+            "export", found="no normality", needed="at least one", do="make one with `nand-edge normality`"
+        )
+    names = [normality.name for normality in export.normalities]
+    for normality in export.normalities:
+        normality.require_clip(export.clip.sha256, export.clip.name)
+        if names.count(normality.name) > 1 or not _NAME.fullmatch(normality.name):
+            raise NandEdgeError(
+                f"normality {normality.name!r}",
+                found="this name twice" if names.count(normality.name) > 1 else "a name unfit for a file",
+                needed="different names of letters, digits, '.', '_' and '-'",
+                do="rename its file and make it again",
+            )
+    if isinstance(export.detector, AprilGan):
+        export.detector.require_encoder(
+            clip_name=export.clip.name,
+            clip_sha256=export.clip.sha256,
+            projection_sha256=export.encoder.projections.source.sha256,
+            grids=export.encoder.grids,
+        )
+
+
+def _samples(export: Export, frames: Sequence[NDArray[np.uint8]]) -> Samples:
+    frames = tuple(frames)[:MAX_SAMPLES]
+    reference = Reference(export.detector, export.encoder, export.scale)
+    results = [reference.run(frame[None], export.text_features) for frame in frames]
+    joined = {name: np.concatenate([result[name] for result in results]) for name in results[0]}
+    return Samples(tuple(f"{place}.png" for place in range(len(frames))), frames, joined)
+
+
+def _write_graphs(parts: Parts, export: Export, folder: Path) -> None:
+    models = {
+        GRAPH: assemble(parts, Lowering.PORTABLE, export.text_features),
+        GRAPH_FOR_TENSORRT: assemble(parts, Lowering.MATRICES, export.text_features),
+    }
+    write_graphs(models, folder)
+
+
+def _write_normalities(normalities: Sequence[Normality], folder: Path) -> tuple[NormalityRecord, ...]:
+    (folder / "normalities").mkdir()
+    records = []
+    for normality in normalities:
+        file = f"normalities/{normality.name}.safetensors"
+        write_normality(normality, folder / file)
+        records.append(NormalityRecord(name=normality.name, file=file, text=normality.text))
+    return tuple(records)
+
+
+def _check_graphs(export: Export, samples: Samples, folder: Path) -> list[GraphParity]:
+    allowed = {GRAPH: MAX_MAP_ERROR, GRAPH_FOR_TENSORRT: MAX_MAP_ERROR_MATRICES}
+    return [
+        check_graph(
+            folder / name, samples, export.text_features, threshold=export.threshold.value, allowed=allowed[name]
+        )
+        for name in allowed
+    ]
+
+
+def _parity_document(parity: Sequence[GraphParity]) -> dict[str, object]:
+    return {"reference": f"torch {torch.__version__}", "graphs": [result.to_json() for result in parity]}
+
+
+def _manifest(
+    export: Export, output: Path, parts: Parts, normalities: tuple[NormalityRecord, ...], parity: GraphParity
+) -> Manifest:
+    engine = EngineRecord(
+        target=Target.ONNX,
+        file=GRAPH,
+        state=EngineState.PARITY_CHECKED,
+        built_with=f"nand-edge {__version__}",
+        built_on=platform.machine(),
+        max_map_error=max(parity.max_map_error_gate_open, parity.max_map_error_gate_shut),
+    )
+    return Manifest(
+        name=output.stem,
+        created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        detector=export.detector.record(),
+        clip=export.clip_record(),
+        threshold=export.threshold,
+        normalities=normalities,
+        graph=graph_record(parts),
+        engines=(engine,),
+        precision="fp32",
+        versions=_versions(),
+        files={},
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {"nand-edge": __version__}
+    for package in _REPORTED_PACKAGES:
+        # Of the two packages of ONNX Runtime only one is installed.
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found

@@ -1,0 +1,59 @@
+"""The method in torch and numpy, step by step: the reference that every engine is compared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from nand_edge.signature import ANOMALY_MAP, BASE_MAP, BASE_SCORE, SCORE, SUPPRESSION_MAP
+from nand_edge.suppression import normality_map, score, suppress
+from numpy.typing import NDArray
+
+from nand_edge_export.clip import ClipEncoder
+from nand_edge_export.detectors.protocol import Detector
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Base detector and normality detection as two eager networks with Pillow's resize before each.
+
+    Attributes:
+        detector: The base detector.
+        encoder: The CLIP encoder with its projections.
+        logit_scale: Factor of the cosine.
+    """
+
+    detector: Detector
+    encoder: ClipEncoder
+    logit_scale: float
+
+    @torch.inference_mode()
+    def run(self, frames: NDArray[np.uint8], text_features: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """Maps [N, M, M] and scores [N] by the signature's names, the CLIP branch run for every frame.
+
+        Args:
+            frames: uint8 [N, H, W, 3] BGR.
+            text_features: float32 [K, 2, D].
+        """
+        tokens = self.encoder(self.encoder.preprocessing.prepare(frames))
+        if self.detector.preprocessing is None:
+            base = self.detector(*tokens)
+        else:
+            base = self.detector(self.detector.preprocessing.prepare(frames))
+        base_map = base.numpy()
+        maps = normality_map(
+            [tap.numpy() for tap in tokens],
+            self.encoder.grids,
+            text_features,
+            logit_scale=self.logit_scale,
+            map_size=self.detector.map_size,
+        )
+        final, suppression = suppress(base_map, maps)
+        return {
+            BASE_MAP: base_map,
+            SUPPRESSION_MAP: suppression,
+            ANOMALY_MAP: final,
+            BASE_SCORE: score(base_map),
+            SCORE: score(final),
+        }

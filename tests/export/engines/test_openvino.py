@@ -1,0 +1,128 @@
+"""Engines for OpenVINO: converted, run and compared with the samples as they are built."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import openvino
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
+from toy_bundle import toy_normality
+
+from nand_edge.bundle import Bundle, open_bundle, write_manifest
+from nand_edge.errors import NandEdgeError
+from nand_edge.manifest import EngineState, Target
+from nand_edge.signature import BASE_SCORE, CLIP_RAN, FRAMES, SCORE, TEXT_FEATURES, THRESHOLD
+from nand_edge_export.engines.build import build_engine
+
+REFERENCE = "samples/reference.safetensors"
+
+
+def compiled(bundle: Bundle) -> openvino.CompiledModel:
+    record = bundle.manifest.engines[-1]
+    return openvino.Core().compile_model(bundle.path(record.file), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+
+def change_reference(bundle: Bundle, offset: float) -> None:
+    """Move the reference's base map, as if the engine were wrong by `offset`."""
+    path = bundle.path(REFERENCE)
+    with safe_open(str(path), framework="numpy") as stream:
+        tensors, metadata = {name: stream.get_tensor(name) for name in stream.keys()}, stream.metadata()  # noqa: SIM118
+    tensors["base_map"] = tensors["base_map"] + np.float32(offset)
+    save_file(tensors, str(path), metadata=metadata)
+
+
+def test_an_engine_that_agrees_with_the_samples_is_recorded_as_checked(bundle: Bundle) -> None:
+    built = build_engine(bundle, Target.OPENVINO)
+
+    record = open_bundle(built.folder).manifest.engines[-1]
+    assert (record.target, record.state) == (Target.OPENVINO, EngineState.PARITY_CHECKED)
+    assert record.file == "engines/openvino/model.xml"
+    assert record.max_map_error is not None
+    assert record.max_map_error < 1e-5
+    assert sorted(path.name for path in (built.folder / "engines/openvino").iterdir()) == ["model.bin", "model.xml"]
+
+
+def test_frames_of_any_size_and_any_number_of_normalities_go_in(bundle: Bundle) -> None:
+    model = compiled(build_engine(bundle, Target.OPENVINO))
+    texts = np.stack([toy_normality("bright", [0, 1]).text_features, toy_normality("dark", [1, 0]).text_features])
+    frames = np.random.default_rng(0).integers(0, 256, (3, 100, 77, 3), dtype=np.uint8)
+
+    outputs = model({FRAMES: frames, THRESHOLD: np.float32(0), TEXT_FEATURES: texts})
+    assert outputs[SCORE].shape == (3,)
+    assert outputs[CLIP_RAN].all()
+    assert np.all(outputs[SCORE] < outputs[BASE_SCORE])
+
+    unsuspicious = model({FRAMES: frames, THRESHOLD: np.float32(np.inf), TEXT_FEATURES: texts[:1]})
+    assert not unsuspicious[CLIP_RAN].any()
+    assert np.array_equal(unsuspicious[SCORE], unsuspicious[BASE_SCORE])
+
+
+def test_an_engine_that_disagrees_is_not_kept(bundle: Bundle) -> None:
+    change_reference(bundle, 0.1)
+
+    with pytest.raises(NandEdgeError, match=r"maps off by 0\.1 and 0 of 2 verdicts different"):
+        build_engine(bundle, Target.OPENVINO)
+    assert not (bundle.folder / "engines").exists()
+    assert Target.OPENVINO not in {engine.target for engine in bundle.manifest.engines}
+
+
+def test_a_reference_that_is_no_number_agrees_with_nothing(bundle: Bundle) -> None:
+    change_reference(bundle, np.nan)
+
+    with pytest.raises(NandEdgeError, match="maps off by inf"):
+        build_engine(bundle, Target.OPENVINO)
+
+
+def test_a_failed_build_leaves_the_older_engine(bundle: Bundle) -> None:
+    built = build_engine(bundle, Target.OPENVINO)
+    older = (built.folder / "engines/openvino/model.xml").read_bytes()
+    change_reference(built, 0.1)
+
+    with pytest.raises(NandEdgeError, match="maps off"):
+        build_engine(built, Target.OPENVINO)
+    assert (built.folder / "engines/openvino/model.xml").read_bytes() == older
+
+
+def test_without_samples_the_engine_counts_as_not_run(bundle: Bundle) -> None:
+    bundle.path(REFERENCE).unlink()
+    write_manifest(bundle.folder, bundle.manifest)
+
+    record = build_engine(open_bundle(bundle.folder), Target.OPENVINO).manifest.engines[-1]
+    assert (record.state, record.reason) == (EngineState.BUILT_NOT_RUN, "the bundle has no samples to compare with")
+
+
+def test_damaged_samples_are_refused(bundle: Bundle) -> None:
+    bundle.path(REFERENCE).write_bytes(b"damaged")
+
+    with pytest.raises(NandEdgeError, match="samples of bundle 'line'"):
+        build_engine(bundle, Target.OPENVINO)
+
+
+def test_a_graph_that_cannot_be_read_is_refused(bundle: Bundle) -> None:
+    bundle.path("graph.tensorrt.onnx").write_bytes(b"no graph")
+
+    with pytest.raises(NandEdgeError, match="a graph that it cannot read"):
+        build_engine(bundle, Target.OPENVINO)
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+
+    with pytest.raises(NandEdgeError, match=r"pip install 'nand-edge\[openvino\]'"):
+        build_engine(bundle, Target.OPENVINO)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders without the right to write are another thing there")
+def test_a_bundle_that_cannot_be_written_is_refused(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)  # root may write anywhere, so rights alone would not show it
+    with pytest.raises(NandEdgeError, match="Permission denied"):
+        build_engine(bundle, Target.OPENVINO)

@@ -1,0 +1,149 @@
+"""The graph's resize against Pillow's, pixel by pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+from PIL import Image
+
+from nand_edge.signature import FRAMES
+from nand_edge_export.graph.builder import IR_VERSION, OPSET, Builder
+from nand_edge_export.graph.resize import matrix_resize, portable_resize
+from nand_edge_export.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+
+pytestmark = pytest.mark.torch
+
+Frames = NDArray[np.uint8]
+Resize = Callable[[Frames, int], NDArray[np.float32]]
+
+SHAPES = [  # height, width
+    (64, 64),
+    (64, 4096),
+    (4095, 67),  # so tall that Pillow resizes its rows first
+    (101, 333),
+    (240, 100),
+    (300, 300),
+    (479, 641),
+    (500, 300),
+    (1080, 1920),
+    (65, 3001),
+]
+SIZES = [224, 256]
+
+
+def model(lowering: str, size: int) -> onnx.ModelProto:
+    """A graph that only resizes."""
+    builder = Builder()
+    if lowering == "portable":
+        resized = portable_resize(builder, FRAMES, size)
+    else:
+        resized = matrix_resize(builder, builder.op("Cast", FRAMES, to=TensorProto.FLOAT), size)
+    builder.alias(resized, "resized")
+    graph = helper.make_graph(
+        builder.nodes,
+        "resize",
+        [helper.make_tensor_value_info(FRAMES, TensorProto.UINT8, ["N", "H", "W", 3])],
+        [helper.make_tensor_value_info("resized", TensorProto.FLOAT, ["N", 3, size, size])],
+        initializer=list(builder.initializers.values()),
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    onnx.checker.check_model(made, full_check=True)
+    return made
+
+
+@cache
+def session(lowering: str, size: int) -> ort.InferenceSession:
+    return ort.InferenceSession(model(lowering, size).SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+@pytest.fixture(params=["portable", "matrix"])
+def resize(request: pytest.FixtureRequest) -> Resize:
+    def run(frames: Frames, size: int) -> NDArray[np.float32]:
+        (resized,) = session(request.param, size).run(None, {FRAMES: frames})
+        return np.asarray(resized)
+
+    return run
+
+
+def noise(shape: tuple[int, int], seed: int = 0) -> Frames:
+    """The hardest frame: no two neighbours are alike."""
+    return np.random.default_rng(seed).integers(0, 256, (1, *shape, 3), dtype=np.uint8)
+
+
+def pillow(frames: Frames, size: int) -> NDArray[np.float32]:
+    reference = Preprocessing(size, IMAGENET_MEAN, IMAGENET_STD).resize(frames)
+    return reference.transpose(0, 3, 1, 2).astype(np.float32)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_noise_is_at_most_one_level_off_and_hardly_ever(resize: Resize, shape: tuple[int, int], size: int) -> None:
+    frames = noise(shape)
+    difference = np.abs(resize(frames, size) - pillow(frames, size))
+
+    assert difference.max() <= 1
+    assert np.mean(difference > 0) < 1e-3
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (100, 100), (100, 500), (255, 700)])
+def test_where_a_side_is_enlarged_the_portable_resize_is_exact(shape: tuple[int, int]) -> None:
+    black_and_white = (noise(shape) // 128) * np.uint8(255)
+
+    (resized,) = session("portable", 256).run(None, {FRAMES: black_and_white})
+    assert np.array_equal(resized, pillow(black_and_white, 256))
+
+
+@pytest.mark.parametrize("factor", [1, 2, 4])
+def test_whole_factors_are_exact(resize: Resize, factor: int) -> None:
+    frames = noise((256 * factor, 256 * factor))
+
+    assert np.array_equal(resize(frames, 256), pillow(frames, 256))
+
+
+def test_a_smooth_photograph_is_at_most_one_level_off(resize: Resize) -> None:
+    blobs = Image.fromarray(noise((9, 12))[0]).resize((1200, 900), Image.Resampling.BICUBIC)
+    frames = np.asarray(blobs)[None]
+    difference = np.abs(resize(frames, 240) - pillow(frames, 240))
+
+    assert difference.max() <= 1
+    assert np.mean(difference > 0) < 1e-3
+
+
+def test_blue_green_red_becomes_red_green_blue(resize: Resize) -> None:
+    frames = np.broadcast_to(np.array([10, 20, 30], np.uint8), (1, 77, 99, 3)).copy()
+
+    assert np.array_equal(resize(frames, 224)[0, :, 5, 5], [30, 20, 10])
+
+
+def test_frames_of_a_batch_do_not_touch_each_other(resize: Resize) -> None:
+    frames = np.concatenate([noise((90, 130), seed) for seed in range(3)])
+    one_by_one = np.concatenate([resize(frame[None], 224) for frame in frames])
+
+    assert np.array_equal(resize(frames, 224), one_by_one)
+
+
+def test_the_largest_frame(resize: Resize) -> None:
+    frames = noise((4096, 4096))
+    difference = np.abs(resize(frames, 224) - pillow(frames, 224))
+
+    assert difference.max() <= 1
+
+
+@pytest.mark.parametrize("shape", [(101, 333), (300, 300), (479, 641)])
+def test_openvino_computes_the_matrices_alike(shape: tuple[int, int]) -> None:
+    openvino = pytest.importorskip("openvino")
+    core = openvino.Core()
+    compiled = core.compile_model(
+        core.read_model(model("matrix", 224).SerializeToString()), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+    )
+    difference = np.abs(compiled([noise(shape)])[0] - pillow(noise(shape), 224))
+
+    assert difference.max() <= 1
+    assert np.mean(difference > 0) < 1e-3
