@@ -25,7 +25,7 @@ $(INSTALLED_OLDEST): pyproject.toml constraints-oldest.txt tools/setup_oldest.sh
 	@touch $@
 
 demo: $(INSTALLED)  ## Fit, say in words, export, build and inspect on real photographs of solar cells
-	$(PYTHON) examples/solar_cells.py
+	PYTHONPATH=examples $(PYTHON) -m solar_cells
 
 test: lint test-current test-oldest  ## Lint, then all tests, then the device's tests with the oldest versions
 
@@ -53,6 +53,7 @@ bench: $(INSTALLED)  ## Measure latency against two eager PyTorch models, and pu
 train: $(INSTALLED)  ## Train the embedded CLIP again
 	EXTRAS=export,training,test tools/setup.sh
 	PYTHONPATH=training $(PYTHON) -m nand_tiny.train
+	PYTHONPATH=training $(PYTHON) -m nand_tiny.publish training/runs
 
 constraints: $(INSTALLED)  ## Write constraints.txt with the newest versions that install together
 	$(PYTHON) tools/constraints.py

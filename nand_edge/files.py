@@ -35,6 +35,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     _require_writable_parent(path)
     try:
         yield temporary
+        # safetensors writes for its owner alone, but a station often runs as another user than the one who exported.
+        temporary.chmod(0o644)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ import importlib.metadata
 import json
 import platform
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,8 +28,10 @@ from nand_edge.manifest import (
     Target,
     ThresholdRecord,
 )
+from nand_edge.inspection import decide
 from nand_edge.normality import Normality, write_normality
 from nand_edge.samples import Samples, write_samples
+from nand_edge.signature import SCORE
 from numpy.typing import NDArray
 
 from nand_edge_export.clip import Clip, ClipEncoder
@@ -37,16 +39,14 @@ from nand_edge_export.detectors.april_gan import AprilGan
 from nand_edge_export.detectors.protocol import Detector
 from nand_edge_export.graph.assembly import Lowering, Parts, assemble, convert_parts, graph_record
 from nand_edge_export.graph.files import write_graphs
-from nand_edge_export.parity import GraphParity, check_graph
-from nand_edge_export.reference import Reference
+from nand_edge_export.parity import GraphParity, check_graph, level_error, resize_by_graph
+from nand_edge_export.reference import Reference, Resize, pillow_resize
 
 SUFFIX = ".nand"
 MAX_MAP_ERROR = 1e-4
-"""What an fp32 map may be off by in the portable graph."""
+"""What an fp32 map may be off by."""
 
-MAX_MAP_ERROR_MATRICES = 5e-3
-"""The same where the resize is a matrix product, which may miss single grey levels."""
-
+GRAPHS = {GRAPH: Lowering.PORTABLE, GRAPH_FOR_TENSORRT: Lowering.MATRICES}
 MAX_SAMPLES = 4
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _REPORTED_PACKAGES = ("torch", "open_clip_torch", "timm", "onnx", "onnxruntime-gpu", "onnxruntime", "numpy", "pillow")
@@ -119,11 +119,12 @@ def export_bundle(
     on_phase("converting the networks")
     parts = convert_parts(export.detector, export.encoder, export.scale)
     on_phase("computing the reference")
-    samples = _samples(export, frames or noise_frames())
+    chosen = list(frames or noise_frames())[:MAX_SAMPLES]
+    samples = {lowering: _samples(export, chosen, resize_by_graph(lowering)) for lowering in Lowering}
     with whole_folder(output) as folder:
         on_phase("assembling the graphs")
         _write_graphs(parts, export, folder)
-        write_samples(folder, samples)
+        write_samples(folder, samples[Lowering.PORTABLE])
         normalities = _write_normalities(export.normalities, folder)
         on_phase("comparing with the reference")
         parity = _check_graphs(export, samples, folder)
@@ -173,19 +174,16 @@ def _check(export: Export, output: Path) -> None:
         )
 
 
-def _samples(export: Export, frames: Sequence[NDArray[np.uint8]]) -> Samples:
-    frames = tuple(frames)[:MAX_SAMPLES]
+def _samples(export: Export, frames: Sequence[NDArray[np.uint8]], resize: Resize) -> Samples:
+    """The frames with the reference's results, given how frames are resized."""
     reference = Reference(export.detector, export.encoder, export.scale)
-    results = [reference.run(frame[None], export.text_features) for frame in frames]
+    results = [reference.run(frame[None], export.text_features, resize=resize) for frame in frames]
     joined = {name: np.concatenate([result[name] for result in results]) for name in results[0]}
-    return Samples(tuple(f"{place}.png" for place in range(len(frames))), frames, joined)
+    return Samples(tuple(f"{place}.png" for place in range(len(frames))), tuple(frames), joined)
 
 
 def _write_graphs(parts: Parts, export: Export, folder: Path) -> None:
-    models = {
-        GRAPH: assemble(parts, Lowering.PORTABLE, export.text_features),
-        GRAPH_FOR_TENSORRT: assemble(parts, Lowering.MATRICES, export.text_features),
-    }
+    models = {name: assemble(parts, lowering, export.text_features) for name, lowering in GRAPHS.items()}
     write_graphs(models, folder)
 
 
@@ -199,13 +197,21 @@ def _write_normalities(normalities: Sequence[Normality], folder: Path) -> tuple[
     return tuple(records)
 
 
-def _check_graphs(export: Export, samples: Samples, folder: Path) -> list[GraphParity]:
-    allowed = {GRAPH: MAX_MAP_ERROR, GRAPH_FOR_TENSORRT: MAX_MAP_ERROR_MATRICES}
+def _check_graphs(export: Export, samples: Mapping[Lowering, Samples], folder: Path) -> list[GraphParity]:
+    threshold = export.threshold.value
+    truth = _samples(export, samples[Lowering.PORTABLE].frames, pillow_resize)
+    networks = (export.encoder.preprocessing, export.detector.preprocessing or export.encoder.preprocessing)
     return [
         check_graph(
-            folder / name, samples, export.text_features, threshold=export.threshold.value, allowed=allowed[name]
+            folder / name,
+            samples[lowering],
+            export.text_features,
+            threshold=threshold,
+            expected=[decide(float(score), threshold) for score in truth.reference[SCORE]],
+            max_level_error=level_error(truth.frames, networks, resize_by_graph(lowering)),
+            allowed_map_error=MAX_MAP_ERROR,
         )
-        for name in allowed
+        for name, lowering in GRAPHS.items()
     ]
 
 
@@ -222,7 +228,7 @@ def _manifest(
         state=EngineState.PARITY_CHECKED,
         built_with=f"nand-edge {__version__}",
         built_on=platform.machine(),
-        max_map_error=max(parity.max_map_error_gate_open, parity.max_map_error_gate_shut),
+        max_map_error=parity.max_map_error,
     )
     return Manifest(
         name=output.stem,

@@ -1,8 +1,13 @@
-"""Parity: both graphs of a bundle against the torch reference, on both sides of the gate."""
+"""Parity: both graphs of a bundle against the torch reference, on both sides of the gate.
+
+The resize and the rest are compared apart. A resize may miss Pillow by one grey level in a pixel among thousands, which
+moves a map by more than arithmetic ever does; so resized frames are compared with Pillow's in grey levels, and maps with
+those that torch computes from the very same resized frames.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +15,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 from nand_edge.errors import NandEdgeError
-from nand_edge.inspection import decide
+from nand_edge.inspection import Verdict, decide
 from nand_edge.samples import Samples, largest_difference
 from nand_edge.signature import (
     ANOMALY_MAP,
@@ -24,9 +29,16 @@ from nand_edge.signature import (
 )
 from numpy.typing import NDArray
 
+from nand_edge_export.graph.assembly import Lowering, resize_model
+from nand_edge_export.preprocessing import Preprocessing
+from nand_edge_export.reference import Resize
+
 _GATE_OPEN = np.array(-np.inf, np.float32)
 _GATE_SHUT = np.array(np.inf, np.float32)
 _ERRORS_ONLY = 3
+
+MAX_LEVEL_ERROR = 1
+"""What a resized pixel may be off by, grey levels."""
 
 _Outputs = Mapping[str, NDArray[Any]]
 
@@ -41,8 +53,10 @@ class GraphParity:
         frames: Number of sample frames.
         max_map_error_gate_open: Largest difference over all maps, the CLIP branch run.
         max_map_error_gate_shut: The same with the gate shut, when the final map has to be the base map.
-        verdicts_equal: Frames whose verdict at the threshold is the reference's.
-        allowed: What maps may be off by.
+        max_level_error: Largest difference of the resized frames from Pillow's, grey levels of 256.
+        verdicts_equal: Frames whose verdict at the threshold is that of the reference with Pillow's resize.
+        allowed_map_error: What maps may be off by.
+        allowed_level_error: What resized frames may be off by.
     """
 
     graph: str
@@ -50,38 +64,75 @@ class GraphParity:
     frames: int
     max_map_error_gate_open: float
     max_map_error_gate_shut: float
+    max_level_error: int
     verdicts_equal: int
-    allowed: float
+    allowed_map_error: float
+    allowed_level_error: int = MAX_LEVEL_ERROR
 
     @property
     def holds(self) -> bool:
-        """Whether maps and verdicts agree."""
-        largest = max(self.max_map_error_gate_open, self.max_map_error_gate_shut)
-        return largest <= self.allowed and self.verdicts_equal == self.frames
+        """Whether maps, resized frames and verdicts agree."""
+        return (
+            self.max_map_error <= self.allowed_map_error
+            and self.max_level_error <= self.allowed_level_error
+            and self.verdicts_equal == self.frames
+        )
+
+    @property
+    def max_map_error(self) -> float:
+        """Largest difference of a map on either side of the gate."""
+        return max(self.max_map_error_gate_open, self.max_map_error_gate_shut)
 
     def to_json(self) -> dict[str, Any]:
         """The result as one JSON object."""
         return {**asdict(self), "holds": self.holds}
 
 
+def resize_by_graph(lowering: Lowering) -> Resize:
+    """The resize of a lowering, run in ONNX Runtime alone."""
+
+    def resize(frames: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
+        model = resize_model(lowering, preprocessing.size)
+        levels = _session(model.SerializeToString()).run(None, {FRAMES: frames})[0]
+        return np.ascontiguousarray(levels.transpose(0, 2, 3, 1)).astype(np.uint8)
+
+    return resize
+
+
+def level_error(frames: Sequence[NDArray[np.uint8]], preprocessings: Iterable[Preprocessing], resize: Resize) -> int:
+    """Largest difference between a resize and Pillow's, grey levels."""
+    return max(
+        int(np.abs(resize(frame[None], each).astype(np.int16) - each.resize(frame[None])).max())
+        for each in set(preprocessings)
+        for frame in frames
+    )
+
+
 def check_graph(
-    path: Path, samples: Samples, text_features: NDArray[np.float32], *, threshold: float, allowed: float
+    path: Path,
+    samples: Samples,
+    text_features: NDArray[np.float32],
+    *,
+    threshold: float,
+    expected: Sequence[Verdict],
+    max_level_error: int,
+    allowed_map_error: float,
 ) -> GraphParity:
     """Run a graph in ONNX Runtime on the sample frames and compare.
 
     Args:
         path: The graph.
-        samples: Frames and the reference's results.
+        samples: Frames, and the reference's results for frames resized as the graph does it.
         text_features: Those that the results belong to, float32 [K, 2, D].
         threshold: The bundle's.
-        allowed: What maps may be off by.
+        expected: Verdicts of the reference with Pillow's resize.
+        max_level_error: What `level_error` found.
+        allowed_map_error: What maps may be off by.
 
     Raises:
-        NandEdgeError: Maps or verdicts differ.
+        NandEdgeError: Maps, resized frames or verdicts differ.
     """
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = _session(str(path))
     names = [output.name for output in session.get_outputs()]
 
     def run(frame: NDArray[np.uint8], gate: NDArray[np.float32]) -> _Outputs:
@@ -95,20 +146,26 @@ def check_graph(
         open_error = max(open_error, largest_difference(dict(opened), reference) if opened[CLIP_RAN][0] else np.inf)
         shut_error = max(shut_error, _shut_difference(shut, reference[BASE_MAP]))
         found = run(frame, np.array(threshold, np.float32))
-        expected = decide(float(reference[SCORE][0]), threshold)
-        equal += decide(float(found[SCORE][0]), threshold) is expected
+        equal += decide(float(found[SCORE][0]), threshold) is expected[place]
     parity = GraphParity(
         graph=path.name,
         runtime=f"onnxruntime {onnxruntime.__version__}",
         frames=len(samples.frames),
         max_map_error_gate_open=float(open_error),
         max_map_error_gate_shut=float(shut_error),
+        max_level_error=max_level_error,
         verdicts_equal=equal,
-        allowed=allowed,
+        allowed_map_error=allowed_map_error,
     )
     if not parity.holds:
         raise _differs(parity)
     return parity
+
+
+def _session(model: str | bytes) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def _shut_difference(outputs: _Outputs, base_map: NDArray[np.float32]) -> float:
@@ -119,10 +176,15 @@ def _shut_difference(outputs: _Outputs, base_map: NDArray[np.float32]) -> float:
 
 
 def _differs(parity: GraphParity) -> NandEdgeError:
-    largest = max(parity.max_map_error_gate_open, parity.max_map_error_gate_shut)
     return NandEdgeError(
         f"parity of {parity.graph}",
-        found=f"maps off by {largest:.2g} and {parity.verdicts_equal} of {parity.frames} verdicts equal",
-        needed=f"maps within {parity.allowed:.0e} of the torch reference, and all verdicts",
+        found=(
+            f"maps off by {parity.max_map_error:.2g}, resized frames by {parity.max_level_error} grey levels, "
+            f"{parity.verdicts_equal} of {parity.frames} verdicts equal"
+        ),
+        needed=(
+            f"maps within {parity.allowed_map_error:.0e} of the torch reference, resized frames within "
+            f"{parity.allowed_level_error} of Pillow's, all verdicts equal"
+        ),
         do="report it with the detector and the CLIP; nothing was written",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,15 @@ from numpy.typing import NDArray
 
 from nand_edge_export.clip import ClipEncoder
 from nand_edge_export.detectors.protocol import Detector
+from nand_edge_export.preprocessing import Preprocessing
+
+
+Resize = Callable[[NDArray[np.uint8], Preprocessing], NDArray[np.uint8]]
+
+
+def pillow_resize(frames: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """The resize that all others are compared with."""
+    return preprocessing.resize(frames)
 
 
 @dataclass(frozen=True)
@@ -29,18 +39,24 @@ class Reference:
     logit_scale: float
 
     @torch.inference_mode()
-    def run(self, frames: NDArray[np.uint8], text_features: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    def run(
+        self,
+        frames: NDArray[np.uint8],
+        text_features: NDArray[np.float32],
+        *,
+        resize: Resize = pillow_resize,
+    ) -> dict[str, NDArray[np.float32]]:
         """Maps [N, M, M] and scores [N] by the signature's names, the CLIP branch run for every frame.
 
         Args:
             frames: uint8 [N, H, W, 3] BGR.
             text_features: float32 [K, 2, D].
+            resize: Frames and preprocessing to uint8 [N, S, S, 3] RGB.
         """
-        tokens = self.encoder(self.encoder.preprocessing.prepare(frames))
-        if self.detector.preprocessing is None:
-            base = self.detector(*tokens)
-        else:
-            base = self.detector(self.detector.preprocessing.prepare(frames))
+        clip = self.encoder.preprocessing
+        tokens = self.encoder(clip.normalise(resize(frames, clip)))
+        own = self.detector.preprocessing
+        base = self.detector(*tokens) if own is None else self.detector(own.normalise(resize(frames, own)))
         base_map = base.numpy()
         maps = normality_map(
             [tap.numpy() for tap in tokens],

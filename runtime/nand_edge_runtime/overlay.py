@@ -50,16 +50,9 @@ def draw_overlay(image: Picture, inspection: Inspection) -> Picture:
     height, width = overlay_size()
     picture = np.empty((height, width, 3), dtype=np.uint8)
     picture[:] = _BACKGROUND
-    frame = _fit(image)
     top = _heat_top(inspection)
-    panels = (
-        ("frame", frame),
-        ("base map", _heat(frame, inspection.base_map, top, inspection.threshold)),
-        ("suppression map", _heat(frame, inspection.suppression_map, 1.0, None, _SUPPRESSION_COLOURS)),
-        ("final map", _heat(frame, inspection.anomaly_map, top, inspection.threshold)),
-    )
     _draw_banner(picture, inspection)
-    for place, (label, panel) in enumerate(panels):
+    for place, (label, panel) in enumerate(draw_panels(image, inspection).items()):
         left = MARGIN + place * (PANEL + MARGIN)
         note = "" if inspection.clip_ran or label != "suppression map" else " (CLIP did not run)"
         lettering.write(picture, label + note, (left, _BANNER + _LABEL - 11), 15, _QUIET)
@@ -70,6 +63,17 @@ def draw_overlay(image: Picture, inspection: Inspection) -> Picture:
         elif label != "frame":
             _draw_scale(picture, (left, below), top, inspection.threshold)
     return picture
+
+
+def draw_panels(image: Picture, inspection: Inspection) -> dict[str, Picture]:
+    """The overlay's four panels by their labels, uint8 [h, w, 3] BGR, the longer side `PANEL` pixels."""
+    frame, top = _fit(image), _heat_top(inspection)
+    return {
+        "frame": frame,
+        "base map": _heat(frame, inspection.base_map, top, inspection.threshold),
+        "suppression map": _heat(frame, inspection.suppression_map, 1.0, None, _SUPPRESSION_COLOURS),
+        "final map": _heat(frame, inspection.anomaly_map, top, inspection.threshold),
+    }
 
 
 def overlay_size() -> tuple[int, int]:

@@ -20,11 +20,8 @@ MAPS = ("base_map", "suppression_map", "anomaly_map")
 
 
 @needs_openvino
-@pytest.mark.parametrize("text_default", [True, False], ids=["default text features", "no default"])
-def test_openvino_agrees_with_onnx_runtime(tmp_path: Path, spot: Spot, *, text_default: bool) -> None:
-    """Also where OpenVINO turns the default of the text features into a constant inside the gate's branch."""
-    bundle = write_toy_bundle(tmp_path / "toy.nand", text_default=text_default)
-    with Inspector(bundle, target="onnx") as onnx, Inspector(bundle, target="openvino", threads=1) as openvino:
+def test_openvino_agrees_with_onnx_runtime(toy_bundle: Path, spot: Spot) -> None:
+    with Inspector(toy_bundle, target="onnx") as onnx, Inspector(toy_bundle, target="openvino", threads=1) as openvino:
         assert openvino.target is Target.OPENVINO
         for normalities in (["bright"], ["dark"], ["bright", "dark"], []):
             for inspector in (onnx, openvino):

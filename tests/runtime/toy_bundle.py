@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from nand_edge.bundle import GRAPH, write_manifest
+from nand_edge.bundle import GRAPH, GRAPH_FOR_TENSORRT, write_manifest
 from nand_edge.manifest import (
     ClipRecord,
     DetectorRecord,
@@ -46,11 +46,12 @@ LOGIT_SCALE = 20.0
 _THRESHOLD = 0.5
 
 
-def write_toy_bundle(folder: Path, *, base_gain: float = 1 / 255, text_default: bool = True) -> Path:
+def write_toy_bundle(folder: Path, *, base_gain: float = 1 / 255) -> Path:
     """Write the bundle; a `base_gain` of NaN gives the NaN weights of a detector gone wrong."""
     folder.mkdir()
     (folder / "normalities").mkdir()
-    onnx.save(toy_graph(base_gain, text_default=text_default), folder / GRAPH)
+    onnx.save(toy_graph(base_gain), folder / GRAPH)
+    onnx.save(toy_graph(base_gain, text_default=False), folder / GRAPH_FOR_TENSORRT)
     for name, added in (("bright", [1, 0]), ("dark", [0, 1])):
         write_normality(toy_normality(name, [1 - value for value in added]), folder / f"normalities/{name}.normality")
     if np.isfinite(base_gain):

@@ -1,12 +1,14 @@
-"""Losses: image-text contrast, and per tap focal and dice against the mask of the kind that a text names."""
+"""Losses: image-text contrast, apartness of the kinds in words, and per tap focal and dice against the named mask."""
 
 from __future__ import annotations
 
 import torch
-from nand_tiny.model import LOGIT_SCALE
 from torch.nn import functional
 
+from nand_tiny.model import LOGIT_SCALE
+
 FOCAL_GAMMA = 2.0
+APART_SCALE = 10.0
 QUIET_SHARE = 0.01
 FEWEST_POSITIVES = 1000.0
 
@@ -61,4 +63,15 @@ def contrast_loss(images: torch.Tensor, texts: torch.Tensor, scale: torch.Tensor
     """Symmetric cross-entropy between unit image and text features, both [N, D] (Radford et al. 2021)."""
     logits = scale * images @ texts.T
     target = torch.arange(len(images))
+    return (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)) / 2
+
+
+def apart_loss(texts: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of recognising a kind by one wording among others, the normal state being one more kind.
+
+    Args:
+        texts: Unit text features [kinds, 2, D], two wordings of each.
+    """
+    logits = APART_SCALE * texts[:, 0] @ texts[:, 1].T
+    target = torch.arange(len(texts))
     return (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)) / 2

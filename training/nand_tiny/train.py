@@ -11,15 +11,18 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from nand_tiny.batches import MAP_SIZE, ScenePictures, Sentences, step_sentences
-from nand_tiny.losses import contrast_loss, map_logits, map_loss
-from nand_tiny.model import NandTiny
-from nand_tiny.words import word_table
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn, track
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
+from nand_tiny.batches import CONTEXT_LENGTH, MAP_SIZE, ScenePictures, Sentences, step_sentences
+from nand_tiny.losses import apart_loss, contrast_loss, map_logits, map_loss
+from nand_tiny.model import NandTiny
+from nand_tiny.words import word_table
+
 CONTRAST_WEIGHT = 0.5
+APART_WEIGHT = 0.5
+WORDS_STEPS = 400
 MAX_CONTRAST_SCALE = 100.0
 LEARNING_RATES = {"trunk": 3e-4, "projections": 2e-3, "text": 1e-3}
 WARM_UP_STEPS = 100
@@ -91,19 +94,23 @@ def rate_factor(step: int, steps: int) -> float:
 def losses(
     model: NandTiny, pictures: torch.Tensor, masks: torch.Tensor, sentences: Sentences
 ) -> dict[str, torch.Tensor]:
-    """The loss terms of one batch: `contrast`, and `tap1`, `tap2`, ... of the maps."""
-    kinds, prompts, length = sentences.kinds.shape
-    texts = torch.cat([sentences.captions, sentences.normal, sentences.kinds.reshape(-1, length)])
-    features = model.encode_text(texts)
-    captions, normal, added = features.split([len(sentences.captions), len(sentences.normal), kinds * prompts])
-    added = nn.functional.normalize(added.reshape(kinds, prompts, -1).mean(dim=1), dim=-1)
-    normal = nn.functional.normalize(normal.mean(dim=0), dim=-1)
+    """The loss terms of one batch: `contrast`, `apart`, and `tap1`, `tap2`, ... of the maps."""
+    captions, states = encode_sentences(model, sentences)
+    normal, *added = nn.functional.normalize(states.mean(dim=1), dim=-1).split(1)
     tokens, images = model.encode_image(pictures)
     scale = model.clip.logit_scale.exp().clamp(max=MAX_CONTRAST_SCALE)
-    terms = {"contrast": contrast_loss(images, captions, scale)}
+    terms = {"contrast": contrast_loss(images, captions, scale), "apart": apart_loss(states)}
     for number, tap in enumerate(tokens, start=1):
-        terms[f"tap{number}"] = map_loss(map_logits(tap, added, normal, MAP_SIZE), masks)
+        terms[f"tap{number}"] = map_loss(map_logits(tap, torch.cat(added), normal[0], MAP_SIZE), masks)
     return terms
+
+
+def encode_sentences(model: NandTiny, sentences: Sentences) -> tuple[torch.Tensor, torch.Tensor]:
+    """Unit features of the captions [N, D], and of the prompts of every state, normal first, [1 + kinds, 2, D]."""
+    prompts = torch.cat([sentences.normal[None], sentences.kinds])
+    features = model.encode_text(torch.cat([sentences.captions, prompts.flatten(0, 1)]))
+    captions, states = features.split([len(sentences.captions), prompts.shape[0] * prompts.shape[1]])
+    return captions, states.reshape(*prompts.shape[:2], -1)
 
 
 def train_step(training: Training, batch: list[torch.Tensor], sentences: Sentences, steps: int) -> dict[str, float]:
@@ -112,15 +119,28 @@ def train_step(training: Training, batch: list[torch.Tensor], sentences: Sentenc
     for group in training.optimizer.param_groups:
         group["lr"] = group["initial_lr"] * factor
     terms = losses(training.model, batch[0], batch[1], sentences)
-    maps = [value for name, value in terms.items() if name != "contrast"]
-    total = CONTRAST_WEIGHT * terms["contrast"] + torch.stack(maps).mean()
-    training.optimizer.zero_grad(set_to_none=True)
-    total.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(training.model.parameters(), MAX_GRADIENT)
-    training.optimizer.step()
+    maps = [value for name, value in terms.items() if name.startswith("tap")]
+    total = CONTRAST_WEIGHT * terms["contrast"] + APART_WEIGHT * terms["apart"] + torch.stack(maps).mean()
+    _descend(training, total)
     training.step += 1
     training.update_average()
     return {name: float(value.detach()) for name, value in terms.items()}
+
+
+def learn_words(training: Training, seed: int) -> None:
+    """Let the text tower tell the kinds apart before pictures come: else all texts meet in one point at the start."""
+    empty = torch.zeros(0, CONTEXT_LENGTH, dtype=torch.long)
+    for step in track(range(WORDS_STEPS), description="words"):
+        _, states = encode_sentences(training.model, step_sentences(seed, -1 - step, empty))
+        _descend(training, apart_loss(states))
+    training.average.load_state_dict(training.model.state_dict())
+
+
+def _descend(training: Training, loss: torch.Tensor) -> None:
+    training.optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(training.model.parameters(), MAX_GRADIENT)
+    training.optimizer.step()
 
 
 def train(
@@ -137,6 +157,8 @@ def train(
     checkpoint = run / "checkpoint.pt"
     if checkpoint.is_file():
         training.load(checkpoint)
+    else:
+        learn_words(training, seed)
     first = training.step * batch
     pictures = Subset(ScenePictures(seed, steps * batch), range(first, steps * batch))
     loader = DataLoader(pictures, batch_size=batch, num_workers=workers, persistent_workers=workers > 0)
@@ -155,8 +177,13 @@ def train(
 
 def _progress() -> Progress:
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TimeRemainingColumn(), TextColumn("{task.fields[loss]}"), refresh_per_second=1,
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[loss]}"),
+        refresh_per_second=1,
     )
 
 

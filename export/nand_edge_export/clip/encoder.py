@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from nand_edge.errors import NandEdgeError
 from open_clip.timm_model import TimmModel
 from open_clip.transformer import VisionTransformer
 from torch import nn
 
+from nand_edge.errors import NandEdgeError
 from nand_edge_export.clip.loading import NAND_TINY, Clip
 from nand_edge_export.clip.projections import Projections, load_projections
 from nand_edge_export.preprocessing import Preprocessing

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import open_clip
 import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+
 from nand_edge.errors import NandEdgeError
 from nand_edge.manifest import WeightsSource
-from numpy.typing import NDArray
-
 from nand_edge_export.hub import use_cache_without_network
 from nand_edge_export.preprocessing import Preprocessing
 
@@ -147,7 +148,7 @@ def _create(name: str, model_name: str, source: str, image_size: int | None) -> 
             return open_clip.create_model(model_name, pretrained=source, force_quick_gelu=quick_gelu, **options)
         if Path(source).is_file():
             return open_clip.create_model(model_name, pretrained=source, weights_only=True, **options)
-    except (RuntimeError, OSError, ValueError, KeyError, AssertionError, TypeError) as error:
+    except (RuntimeError, OSError, ValueError, KeyError, AssertionError, TypeError, SafetensorError) as error:
         raise _not_loaded(name, source, error) from error
     finally:
         logging.getLogger().removeFilter(_not_from_open_clip)

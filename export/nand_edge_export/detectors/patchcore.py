@@ -109,7 +109,7 @@ class PatchCore(Detector):
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
         """Give the base map, float32 [N, M, M], for images float32 [N, 3, S, S]."""
         (image,) = inputs
-        distances = self.distances(self.patches(image)).unflatten(1, self.features.grid)
+        distances: torch.Tensor = self.distances(self.patches(image)).unflatten(1, self.features.grid)
         return self.rows @ distances @ self.columns
 
     def patches(self, image: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Whether an engine that runs on this machine agrees with the reference's results that the export left in the bundle."""
+"""Whether an engine that runs on this machine agrees with the reference's results in the bundle's samples."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def map_error(bundle: Bundle, run: RunEngine) -> float | None:
         run: Runs the engine.
 
     Returns:
-        The difference; None when the bundle has no samples.
+        The difference; None when the bundle has no samples or no active normality, with which they were computed.
 
     Raises:
         NandEdgeError: The difference is over `MAX_MAP_ERROR`, a verdict at the bundle's threshold is another one, or
             the samples are damaged.
     """
-    if not bundle.path(REFERENCE).is_file():
+    active = [record.name for record in bundle.manifest.normalities if record.active]
+    if not active or not bundle.path(REFERENCE).is_file():
         return None
     samples = read_samples(bundle)
-    active = [record.name for record in bundle.manifest.normalities if record.active]
     text_features = np.stack([bundle.normality(name).text_features for name in active])
     threshold = bundle.manifest.threshold.value
     largest, wrong = 0.0, 0

@@ -1,0 +1,1 @@
+"""The single graph: resize, both branches, the gate and the maximum, put together as ONNX."""

@@ -8,11 +8,11 @@ from enum import Enum
 import numpy as np
 import onnx
 import torch
-from nand_edge import signature
-from nand_edge.manifest import GraphRecord, TensorRecord
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from nand_edge import signature
+from nand_edge.manifest import GraphRecord, TensorRecord
 from nand_edge_export.clip.encoder import ClipEncoder
 from nand_edge_export.detectors.protocol import Detector
 from nand_edge_export.graph.builder import IR_VERSION, OPSET, Builder
@@ -116,14 +116,26 @@ class _Frames:
         matrices = lowering is Lowering.MATRICES
         self._values = builder.op("Cast", signature.FRAMES, to=TensorProto.FLOAT) if matrices else signature.FRAMES
 
-    def prepared(self, preprocessing: Preprocessing) -> str:
-        """float32 [N, 3, S, S]."""
+    def resized(self, size: int) -> str:
+        """Grey levels 0..255, float32 [N, 3, S, S] RGB."""
         resize = matrix_resize if self._lowering is Lowering.MATRICES else portable_resize
+        return resize(self._builder, self._values, size)
+
+    def prepared(self, preprocessing: Preprocessing) -> str:
+        """What a network reads, float32 [N, 3, S, S]."""
         scale, offset = preprocessing.scale_and_offset()
         builder = self._builder
-        levels = resize(builder, self._values, preprocessing.size)
-        scaled = builder.op("Mul", levels, builder.constant(scale, "scale"))
+        scaled = builder.op("Mul", self.resized(preprocessing.size), builder.constant(scale, "scale"))
         return builder.op("Add", scaled, builder.constant(offset, "offset"))
+
+
+def resize_model(lowering: Lowering, size: int) -> onnx.ModelProto:
+    """A model of the resize alone: uint8 frames [N, H, W, 3] BGR to float32 grey levels [N, 3, size, size] RGB."""
+    builder = Builder()
+    levels = builder.alias(_Frames(builder, lowering).resized(size), "levels")
+    frames = helper.make_tensor_value_info(signature.FRAMES, TensorProto.UINT8, ["N", "H", "W", 3])
+    output = helper.make_tensor_value_info(levels, TensorProto.FLOAT, ["N", 3, size, size])
+    return _wrapped(helper.make_graph(builder.nodes, "resize", [frames], [output], list(builder.initializers.values())))
 
 
 def _tokens(builder: Builder, parts: Parts, frames: _Frames) -> list[str]:
@@ -185,9 +197,7 @@ def _body(name: str, nodes: list[onnx.NodeProto], values: list[str], map_size: i
     return helper.make_graph(nodes, name, [], outputs)
 
 
-def _model(
-    builder: Builder, parts: Parts, lowering: Lowering, text_features: NDArray[np.float32]
-) -> onnx.ModelProto:
+def _model(builder: Builder, parts: Parts, lowering: Lowering, text_features: NDArray[np.float32]) -> onnx.ModelProto:
     size = parts.map_size
     inputs = [
         helper.make_tensor_value_info(signature.FRAMES, TensorProto.UINT8, ["N", "H", "W", 3]),
@@ -207,9 +217,12 @@ def _model(
     if lowering is Lowering.PORTABLE:
         initializers.append(numpy_helper.from_array(text_features, signature.TEXT_FEATURES))
     graph = helper.make_graph(builder.nodes, "nand_edge", inputs, outputs, initializers)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="nand-edge")
-    model.ir_version = IR_VERSION
-    return model
+    return _wrapped(graph)
+
+
+def _wrapped(graph: onnx.GraphProto) -> onnx.ModelProto:
+    opset = helper.make_opsetid("", OPSET)
+    return helper.make_model(graph, opset_imports=[opset], producer_name="nand-edge", ir_version=IR_VERSION)
 
 
 def graph_record(parts: Parts) -> GraphRecord:

@@ -50,7 +50,7 @@ class Builder:
         self.nodes.append(helper.make_node("Identity", [value], [name], name=f"name_{name}"))
         return name
 
-    def constant(self, array: NDArray[Any] | float | int | Sequence[int], hint: str = "constant") -> str:
+    def constant(self, array: NDArray[Any] | float | Sequence[int], hint: str = "constant") -> str:
         """Add a constant and give its name; equal small constants are shared."""
         values = np.asarray(array)
         if not isinstance(array, np.ndarray):

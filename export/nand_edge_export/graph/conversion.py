@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import onnx
 import torch
-from nand_edge.errors import NandEdgeError
 from torch import nn
 
+from nand_edge.errors import NandEdgeError
 from nand_edge_export.graph.builder import OPSET
 
 EXAMPLE_BATCH = 2

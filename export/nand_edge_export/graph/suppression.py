@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from nand_edge.suppression import align_corners_weights
 
+from nand_edge.suppression import align_corners_weights
 from nand_edge_export.graph.builder import Builder
 
 

@@ -1,4 +1,4 @@
-"""OpenVINO: Intel CPUs, from the bundle's built model or straight from its portable graph."""
+"""OpenVINO: Intel CPUs, from the bundle's built model or straight from its graph for compiled engines."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from nand_edge.bundle import GRAPH, Bundle
+from nand_edge.bundle import GRAPH_FOR_TENSORRT, Bundle
 from nand_edge.errors import NandEdgeError
 from nand_edge.manifest import Target
 from nand_edge.signature import FRAMES, OUTPUTS, TEXT_FEATURES, THRESHOLD
-from nand_edge_runtime.backends.openvino_inputs import free_text_features
 from nand_edge_runtime.backends.protocol import BackendOptions, Outputs, TargetUnavailableError
 
 if TYPE_CHECKING:
@@ -62,7 +61,8 @@ class OpenVINOBackend:
 
 def _engine_file(bundle: Bundle) -> str:
     built = [engine.file for engine in bundle.manifest.engines if engine.target is Target.OPENVINO]
-    return built[0] if built else GRAPH
+    # Not the portable graph: OpenVINO's antialiased Resize is not Pillow's, and maps would be off by 0.05 and more.
+    return built[0] if built else GRAPH_FOR_TENSORRT
 
 
 def _compile(bundle: Bundle, file: str, options: BackendOptions) -> openvino.CompiledModel:
@@ -78,7 +78,6 @@ def _compile(bundle: Bundle, file: str, options: BackendOptions) -> openvino.Com
     core = openvino.Core()
     try:
         model = core.read_model(str(bundle.path(file)))
-        free_text_features(model, bundle.manifest.clip.width)
         return core.compile_model(model, "CPU", _settings(options))
     except RuntimeError as error:
         raise NandEdgeError(

@@ -1,0 +1,111 @@
+"""The demo from the first photograph to the report, stage by stage."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nand_edge_export.detectors.fit_patchcore import PatchCoreMethod
+from rich.console import Console
+
+from nand_edge.bundle import Bundle
+from nand_edge.files import whole_file
+from nand_edge.manifest import Target
+from solar_cells import making
+from solar_cells.cells import GROUPS, OBJECT, Cell, good_cells, labelled_cells, link_folder, photographs
+from solar_cells.device import DeviceResult, inspect_on_device, steps
+from solar_cells.report import render_report
+from solar_cells.stages import Stages
+from solar_cells.summary import Run
+
+BUNDLE, DETECTOR, SUMMARY, REPORT = "solar-cell.nand", "solar-cell.detector", "summary.json", "report.html"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the demo does; the defaults are the demo.
+
+    Attributes:
+        output: The folder to write into.
+        good: Most good cells to fit on.
+        of_each: Most labelled cells of each group; None for all.
+        method: How the detector is fitted.
+        targets: What engines are built for.
+    """
+
+    output: Path
+    good: int = 300
+    of_each: int | None = None
+    method: PatchCoreMethod = field(default_factory=PatchCoreMethod)
+    targets: tuple[Target, ...] = making.TARGETS
+
+
+def run(settings: Settings, console: Console) -> dict[str, Any]:
+    """Run the demo, write its files into the output folder, and give its summary."""
+    settings.output.mkdir(parents=True, exist_ok=True)
+    stages = Stages(console)
+    data = photographs()
+    cells = labelled_cells(data, of_each=settings.of_each)
+    bundle, fitted_on = _make(settings, stages, data, cells)
+    bundle, refused = _build(settings, stages, bundle)
+    device = _inspect(stages, bundle, cells)
+    done = Run(bundle, refused, device, fitted_on, stages.seconds)
+    with stages.stage("report", "Write the report"):
+        report = render_report(done)
+    # Written last, when the seconds of all stages are known.
+    summary = done.to_json()
+    _write(settings.output / SUMMARY, json.dumps(summary, indent=2) + "\n")
+    _write(settings.output / REPORT, report)
+    return summary
+
+
+def _make(settings: Settings, stages: Stages, data: Path, cells: tuple[Cell, ...]) -> tuple[Bundle, int]:
+    output = settings.output
+    good = good_cells(data, settings.good)
+    link_folder((cell.path for cell in cells), output / "cells")
+    folder = link_folder(good, output / "good")
+    with stages.stage("fit", f"Fit PatchCore on {len(good)} good cells") as stage:
+
+        def progress(name: str, done: int, total: int) -> None:
+            stage.phase(name)
+            stage.step(done, total)
+
+        fitted = making.fit(folder, output / DETECTOR, settings.method, progress)
+        threshold = fitted.detector.threshold
+        stage.found = f"threshold {threshold.value:.4g}, {threshold.chosen_by}" if threshold else "no threshold"
+    with stages.stage("normalities", f"Say in words what is normal of a {OBJECT}") as stage:
+        normalities = making.make_normalities(GROUPS, output)
+        stage.found = ", ".join(f"“{normality.text}”" for normality in normalities)
+    with stages.stage("export", "Export one graph and compare it with PyTorch") as stage:
+        bundle = making.export(fitted, normalities, cells, output / BUNDLE, stage.phase)
+        stage.found = f"maps within {bundle.manifest.engines[0].max_map_error:.1e}"
+    return bundle, fitted.frames
+
+
+def _build(settings: Settings, stages: Stages, bundle: Bundle) -> tuple[Bundle, tuple[making.Refused, ...]]:
+    refused: list[making.Refused] = []
+    for target in settings.targets:
+        with stages.stage(f"build {target.value}", f"Build the engine for {target.value}") as stage:
+            built = making.build(bundle, target, stage.phase)
+            if isinstance(built, making.Refused):
+                refused.append(built)
+                stage.found = f"not built: {built.reason}"
+            else:
+                bundle = built
+                stage.found = bundle.manifest.engines[-1].state.value
+    return bundle, tuple(refused)
+
+
+def _inspect(stages: Stages, bundle: Bundle, cells: tuple[Cell, ...]) -> DeviceResult:
+    total = steps(len(cells), len(GROUPS))
+    with stages.stage("inspect", f"Inspect {len(cells)} cells where torch cannot be imported", total) as stage:
+        device = inspect_on_device(bundle.folder, cells, GROUPS, on_step=stage.step)
+        stage.found = f"{total} inspections; refused: {', '.join(device.refused)}"
+    return device
+
+
+def _write(path: Path, text: str) -> None:
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

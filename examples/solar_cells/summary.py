@@ -1,0 +1,183 @@
+"""The demo's figures as one JSON object and as a table for the terminal."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nand_edge_runtime.latency import Latency
+from rich.table import Table
+
+from nand_edge.bundle import Bundle
+from nand_edge.manifest import EngineRecord, EngineState, Target
+from solar_cells.device import DeviceResult
+from solar_cells.making import Refused
+from solar_cells.protocol import GroupResult, change_interval, mean_auroc
+
+NOT_BUILT = "not built"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of the demo, all that a report says of it.
+
+    Attributes:
+        bundle: The bundle with its engines.
+        refused: Targets that no engine could be built for.
+        device: What the device's process found.
+        fitted_on: Good cells in the detector's memory.
+        seconds: Wall-clock time by stage.
+    """
+
+    bundle: Bundle
+    refused: tuple[Refused, ...]
+    device: DeviceResult
+    fitted_on: int
+    seconds: dict[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of summary.json: areas under curves 0 to 1, times in milliseconds or seconds."""
+        groups = self.device.groups
+        before, after = mean_auroc(groups)
+        low, high = change_interval(groups)
+        manifest = self.bundle.manifest
+        return {
+            "mean_auroc_before": round(before, 4),
+            "mean_auroc_after": round(after, 4),
+            "mean_auroc_change_95_percent": [round(low, 4), round(high, 4)],
+            "groups": {result.group.name: _group(result) for result in groups},
+            "engines": [
+                *(_engine(self.bundle, record, self.device.checks) for record in manifest.engines),
+                *({"target": each.target.value, "state": NOT_BUILT, "reason": each.reason} for each in self.refused),
+            ],
+            "latency_ms": {
+                "with_clip": _latency(self.device.with_clip),
+                "gate_shut": _latency(self.device.without_clip),
+            },
+            "threshold": manifest.threshold.model_dump(),
+            "detector": {"kind": manifest.detector.kind, "fitted_on": self.fitted_on, **manifest.detector.settings},
+            "clip": manifest.clip.model,
+            "bundle": {"name": self.bundle.folder.name, "sha256": self.bundle.sha256},
+            "device_process": {
+                "engine": Target.ONNX.value,
+                "device": self.device.device,
+                "imports_refused": list(self.device.refused),
+            },
+            "machine": machine(),
+            "versions": manifest.versions,
+            "seconds": {name: round(seconds, 1) for name, seconds in self.seconds.items()},
+            "seconds_total": round(sum(self.seconds.values()), 1),
+        }
+
+
+def machine() -> dict[str, Any]:
+    """The machine that this ran on."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+
+
+def closing_table(summary: dict[str, Any]) -> Table:
+    """The groups before and after, for the terminal."""
+    table = Table(title="Mean over all labelled cells; each row has its words alone in force", title_justify="left")
+    for column in ("declared normal, in words", "AUROC before", "after", "right verdicts before", "after"):
+        table.add_column(column, justify="left" if "words" in column else "right")
+    for group in summary["groups"].values():
+        verdicts, cells = group["right_verdicts"], group["cells"]
+        table.add_row(
+            f"“{group['text']}” ({group['cells_declared_normal']} cells)",
+            f"{group['auroc_before']:.3f}",
+            f"{group['auroc_after']:.3f}",
+            f"{verdicts['before']} of {cells}",
+            f"{verdicts['after']} of {cells}",
+        )
+    table.add_section()
+    table.add_row("mean", f"{summary['mean_auroc_before']:.3f}", f"[bold]{summary['mean_auroc_after']:.3f}[/]", "", "")
+    return table
+
+
+def engines_table(summary: dict[str, Any]) -> Table:
+    """The engines and what is known of each, for the terminal."""
+    table = Table()
+    for column in ("engine", "state", "size", "map error", "verify here"):
+        table.add_column(column, justify="right" if column in ("size", "map error") else "left")
+    for engine in summary["engines"]:
+        error, size = engine.get("max_map_error"), engine.get("mib")
+        table.add_row(
+            engine["name"] if "name" in engine else engine["target"],
+            engine["state"],
+            "" if size is None else f"{size:.1f} MiB",
+            "" if error is None else f"{error:.1e}",
+            engine.get("verify", {}).get("outcome", ""),
+        )
+    return table
+
+
+def _group(result: GroupResult) -> dict[str, Any]:
+    return {
+        "text": result.group.text,
+        "auroc_before": round(result.auroc_before, 4),
+        "auroc_after": round(result.auroc_after, 4),
+        "cells": len(result.cells),
+        "cells_declared_normal": sum(cell.group == result.group.name for cell in result.cells),
+        "right_verdicts": {
+            "before": result.right_verdicts(result.verdicts_before),
+            "after": result.right_verdicts(result.verdicts_after),
+        },
+        "reject_to_pass": {
+            "right": [cell.name for cell in result.released],
+            "wrong": [cell.name for cell in result.missed],
+        },
+    }
+
+
+def _engine(bundle: Bundle, record: EngineRecord, checks: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    size = sum(bundle.manifest.files[file].bytes for file in _files(bundle, record))
+    (check,) = (each for each in checks if each["target"] == record.target.value)
+    capability = f" {record.compute_capability}" if record.compute_capability else ""
+    return {
+        "target": record.target.value,
+        "name": record.target.value + capability,
+        "state": record.state.value,
+        "reason": record.reason,
+        "file": record.file,
+        "mib": round(size / (1 << 20), 2),
+        "max_map_error": record.max_map_error,
+        "compute_capability": record.compute_capability,
+        "built_with": record.built_with,
+        "verify": {key: check[key] for key in ("outcome", "reason", "device", "max_map_error", "verdicts_equal")},
+    }
+
+
+def _files(bundle: Bundle, record: EngineRecord) -> list[str]:
+    """The files that make up an engine: its folder, or the graph with its weights."""
+    parent = Path(record.file).parent.as_posix()
+    if parent == ".":
+        return [file for file in (record.file, "weights.bin") if file in bundle.manifest.files]
+    return [file for file in bundle.manifest.files if file.startswith(f"{parent}/")]
+
+
+def _latency(latency: Latency) -> dict[str, float]:
+    figures = {"p50": latency.p50, "p90": latency.percentile(90), "mean": latency.mean}
+    return {**{name: round(value, 2) for name, value in figures.items()}, "frames": len(latency.milliseconds)}
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def is_checked(engine: dict[str, Any]) -> bool:
+    """Whether an engine of a summary was compared with the torch reference."""
+    return bool(engine["state"] == EngineState.PARITY_CHECKED.value)

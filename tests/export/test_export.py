@@ -1,0 +1,162 @@
+"""A bundle from real parts: what is in it, what it computes, and what is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from numpy.typing import NDArray
+
+from nand_edge import signature
+from nand_edge.bundle import GRAPH, GRAPH_FOR_TENSORRT, PARITY, Bundle, open_bundle
+from nand_edge.errors import NandEdgeError
+from nand_edge.manifest import EngineState, Target
+from nand_edge.normality import Normality
+from nand_edge_export.clip import Clip, ClipEncoder, load_clip
+from nand_edge_export.detectors.april_gan import AprilGan
+from nand_edge_export.export import Export, export_bundle
+from nand_edge_export.normality import make_normality
+from nand_edge_export.reference import Reference
+
+
+def session(path: Path) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+
+def run(path: Path, frames: NDArray[np.uint8], gate: float, text: NDArray[np.float32] | None) -> dict[str, NDArray[np.float32]]:
+    inputs = {signature.FRAMES: frames, signature.THRESHOLD: np.array(gate, np.float32)}
+    if text is not None:
+        inputs[signature.TEXT_FEATURES] = text
+    return dict(zip(signature.OUTPUTS, session(path).run(list(signature.OUTPUTS), inputs), strict=True))
+
+
+def test_a_bundle_says_what_it_is_and_what_was_proven(bundle: Bundle, export: Export) -> None:
+    manifest = open_bundle(bundle.folder).manifest
+    (engine,) = manifest.engines
+    assert (engine.target, engine.state) == (Target.ONNX, EngineState.PARITY_CHECKED)
+    assert engine.max_map_error is not None
+    assert engine.max_map_error <= 1e-4
+    assert manifest.clip.sha256 == export.clip.sha256
+    assert manifest.clip.logit_scale == export.encoder.projections.logit_scale
+    assert [normality.name for normality in manifest.normalities] == ["stain", "thread"]
+    parity = json.loads((bundle.folder / PARITY).read_text())
+    assert [graph["graph"] for graph in parity["graphs"]] == [GRAPH, GRAPH_FOR_TENSORRT]
+    assert all(graph["holds"] for graph in parity["graphs"])
+
+
+@pytest.mark.parametrize("name", [GRAPH, GRAPH_FOR_TENSORRT])
+def test_both_graphs_pass_the_checker_and_share_their_weights(bundle: Bundle, name: str) -> None:
+    path = bundle.folder / name
+    onnx.checker.check_model(str(path), full_check=True)
+    model = onnx.load(path, load_external_data=False)
+    assert {opset.domain: opset.version for opset in model.opset_import} == {"": 18}
+    assert [value.name for value in model.graph.input] == list(signature.INPUTS)
+    assert {value.name for value in model.graph.output} == set(signature.OUTPUTS)
+    assert path.stat().st_size < 1 << 20
+
+
+@pytest.mark.parametrize("name", [GRAPH, GRAPH_FOR_TENSORRT])
+@pytest.mark.parametrize("size", [(64, 64), (97, 201), (480, 640)])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_graph_gives_the_references_maps_for_any_frame_size_and_batch(
+    bundle: Bundle, export: Export, name: str, size: tuple[int, int], batch: int
+) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (batch, *size, 3), dtype=np.uint8)
+    expected = Reference(export.detector, export.encoder, export.scale).run(frames, export.text_features)
+    found = run(bundle.folder / name, frames, -np.inf, export.text_features)
+    for output in (signature.BASE_MAP, signature.SUPPRESSION_MAP, signature.ANOMALY_MAP, signature.SCORE):
+        np.testing.assert_allclose(found[output], expected[output], atol=5e-3, err_msg=output)
+    assert found[signature.CLIP_RAN].tolist() == [True] * batch
+
+
+def test_the_gate_is_exact(bundle: Bundle, export: Export, unseen_frames: NDArray[np.uint8]) -> None:
+    """Just above all base scores the CLIP branch is skipped and the final map is the base map; at one of them it runs."""
+    opened = run(bundle.folder / GRAPH, unseen_frames, -np.inf, export.text_features)
+    highest = float(opened[signature.BASE_SCORE].max())
+    shut = run(bundle.folder / GRAPH, unseen_frames, float(np.nextafter(np.float32(highest), np.float32(np.inf))), None)
+    assert not shut[signature.CLIP_RAN].any()
+    assert not shut[signature.SUPPRESSION_MAP].any()
+    np.testing.assert_array_equal(shut[signature.ANOMALY_MAP], shut[signature.BASE_MAP])
+    np.testing.assert_array_equal(shut[signature.SCORE], shut[signature.BASE_SCORE])
+    at = run(bundle.folder / GRAPH, unseen_frames, highest, None)
+    assert at[signature.CLIP_RAN].all()
+    np.testing.assert_array_equal(at[signature.ANOMALY_MAP], opened[signature.ANOMALY_MAP])
+
+
+def test_the_exported_normalities_are_the_default(
+    bundle: Bundle, export: Export, unseen_frames: NDArray[np.uint8]
+) -> None:
+    default = run(bundle.folder / GRAPH, unseen_frames, -np.inf, None)
+    given = run(bundle.folder / GRAPH, unseen_frames, -np.inf, export.text_features)
+    np.testing.assert_array_equal(default[signature.ANOMALY_MAP], given[signature.ANOMALY_MAP])
+
+
+def test_normalities_are_changed_without_another_graph(
+    bundle: Bundle, export: Export, unseen_frames: NDArray[np.uint8]
+) -> None:
+    both = run(bundle.folder / GRAPH, unseen_frames, -np.inf, export.text_features)
+    single = [
+        run(bundle.folder / GRAPH, unseen_frames, -np.inf, normality.text_features[None])
+        for normality in export.normalities
+    ]
+    kept = np.prod([1 - each[signature.SUPPRESSION_MAP] for each in single], axis=0)
+    np.testing.assert_allclose(1 - both[signature.SUPPRESSION_MAP], kept, atol=1e-6)
+
+
+def test_april_gan_and_suppression_share_one_pass_of_the_encoder(
+    clip: Clip, encoder: ClipEncoder, normalities: tuple[Normality, ...], export: Export, tmp_path: Path
+) -> None:
+    import torch
+
+    detector = AprilGan(
+        torch.from_numpy(np.stack([clip.text_features(["flawless fabric"]), clip.text_features(["damaged fabric"])])),
+        encoder.grids,
+        clip_name=clip.name,
+        clip_sha256=clip.sha256,
+        projection_sha256=encoder.projections.source.sha256,
+        input_size=240,
+        object_name="fabric",
+        weights=clip.weights,
+        logit_scale=encoder.projections.logit_scale,
+    ).eval()
+    made = export_bundle(dataclasses.replace(export, detector=detector), tmp_path / "shared.nand")
+    model = onnx.load(made.folder / GRAPH, load_external_data=False)
+    stems = [node for node in model.graph.node if node.op_type == "Conv" and node.name.startswith("clip/")]
+    gate = next(node for node in model.graph.node if node.name == "gate")
+    inside = [node for branch in gate.attribute for node in branch.g.node if node.op_type == "Conv"]
+    assert stems
+    assert not inside
+    assert made.manifest.detector.shares_clip
+
+
+def test_a_normality_of_another_clip_is_refused_and_nothing_is_written(export: Export, tmp_path: Path) -> None:
+    other = load_clip("ViT-S-32-alt:random", image_size=64)
+    foreign = make_normality(other, "dark stain", "fabric", name="foreign")
+    with pytest.raises(NandEdgeError, match=r"features of the CLIP 'ViT-S-32-alt:random'"):
+        export_bundle(dataclasses.replace(export, normalities=[foreign]), tmp_path / "x.nand")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_graph_that_differs_from_the_reference_is_not_written(
+    export: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nand_edge_export.export.MAX_MAP_ERROR", 0.0)
+    with pytest.raises(NandEdgeError, match="maps off by"):
+        export_bundle(export, tmp_path / "x.nand")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["x.folder", "two words.nand", ".nand"])
+def test_a_name_that_no_bundle_has_is_refused(export: Export, tmp_path: Path, name: str) -> None:
+    with pytest.raises(NandEdgeError, match=r"NAME\.nand"):
+        export_bundle(export, tmp_path / name)
+
+
+def test_two_normalities_of_one_name_are_refused(export: Export, tmp_path: Path) -> None:
+    with pytest.raises(NandEdgeError, match="this name twice"):
+        export_bundle(dataclasses.replace(export, normalities=[export.normalities[0]] * 2), tmp_path / "x.nand")
