@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nand_edge_export.detectors.fit_patchcore import PatchCoreMethod
-from rich.console import Console
 
 from nand_edge.bundle import Bundle
 from nand_edge.files import whole_file
@@ -18,9 +19,10 @@ from solar_cells.cells import GROUPS, OBJECT, Cell, good_cells, labelled_cells, 
 from solar_cells.device import DeviceResult, inspect_on_device, steps
 from solar_cells.report import render_report
 from solar_cells.stages import Stages
-from solar_cells.summary import Run
+from solar_cells.summary import Run, summarise
 
 BUNDLE, DETECTOR, SUMMARY, REPORT = "solar-cell.nand", "solar-cell.detector", "summary.json", "report.html"
+CELLS = "cells"
 
 
 @dataclass(frozen=True)
@@ -42,29 +44,50 @@ class Settings:
     targets: tuple[Target, ...] = making.TARGETS
 
 
-def run(settings: Settings, console: Console) -> dict[str, Any]:
-    """Run the demo, write its files into the output folder, and give its summary."""
-    settings.output.mkdir(parents=True, exist_ok=True)
-    stages = Stages(console)
+def run(settings: Settings, stages: Stages) -> dict[str, Any]:
+    """Run the demo, write its files into the output folder, and give its summary.
+
+    Raises:
+        NandEdgeError: A package of the demo is missing, or the output cannot be written.
+    """
+    output = settings.output
+    output.mkdir(parents=True, exist_ok=True)
     data = photographs()
     cells = labelled_cells(data, of_each=settings.of_each)
     bundle, fitted_on = _make(settings, stages, data, cells)
     bundle, refused = _build(settings, stages, bundle)
     device = _inspect(stages, bundle, cells)
-    done = Run(bundle, refused, device, fitted_on, stages.seconds)
     with stages.stage("report", "Write the report"):
-        report = render_report(done)
-    # Written last, when the seconds of all stages are known.
-    summary = done.to_json()
-    _write(settings.output / SUMMARY, json.dumps(summary, indent=2) + "\n")
-    _write(settings.output / REPORT, report)
+        summary = summarise(Run(bundle, refused, device, fitted_on)) | {"try_next": try_next(output)}
+        _write(output / REPORT, render_report(summary, device))
+    summary |= {"seconds": stages.rounded(), "seconds_total": round(sum(stages.seconds.values()), 1)}
+    _write(output / SUMMARY, json.dumps(summary, indent=2) + "\n")
     return summary
+
+
+def written(settings: Settings) -> list[Path]:
+    """What a run leaves in the output folder, the most interesting first."""
+    names = [REPORT, SUMMARY, BUNDLE, DETECTOR, *(f"{group.name}.normality" for group in GROUPS)]
+    return [settings.output / name for name in names]
+
+
+def try_next(output: Path) -> list[str]:
+    """Commands for the files of the demo, to be run where the demo was run."""
+    command = Path(os.path.relpath(Path(sys.executable).parent / "nand-edge"))
+    bundle, cells = output / BUNDLE, output / CELLS
+    return [
+        f"xdg-open {output / REPORT}",
+        f"{command} inspect {bundle} {cells} --normality stain --overlay {output}/overlays --jsonl {output}/out.jsonl",
+        f'{command} normality "scratch" --object "{OBJECT}" -o {output}/scratch.normality',
+        f"{command} inspect {bundle} {cells} --normality stain --normality {output}/scratch.normality",
+        f"{command} bench {bundle}",
+    ]
 
 
 def _make(settings: Settings, stages: Stages, data: Path, cells: tuple[Cell, ...]) -> tuple[Bundle, int]:
     output = settings.output
     good = good_cells(data, settings.good)
-    link_folder((cell.path for cell in cells), output / "cells")
+    link_folder((cell.path for cell in cells), output / CELLS)
     folder = link_folder(good, output / "good")
     with stages.stage("fit", f"Fit PatchCore on {len(good)} good cells") as stage:
 
@@ -91,7 +114,7 @@ def _build(settings: Settings, stages: Stages, bundle: Bundle) -> tuple[Bundle, 
             built = making.build(bundle, target, stage.phase)
             if isinstance(built, making.Refused):
                 refused.append(built)
-                stage.found = f"not built: {built.reason}"
+                stage.found = "not built, the reason is in the report"
             else:
                 bundle = built
                 stage.found = bundle.manifest.engines[-1].state.value

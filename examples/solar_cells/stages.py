@@ -34,9 +34,16 @@ class Stage:
 
 @dataclass
 class Stages:
-    """All stages and the seconds that each took."""
+    """All stages and the seconds that each took.
+
+    Attributes:
+        console: Where bars and lines are shown.
+        transcript: Where the lines go as well.
+        seconds: Wall-clock time by stage.
+    """
 
     console: Console
+    transcript: Console
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -44,9 +51,17 @@ class Stages:
         """Run a stage; what it sets as `found` is printed beside its time."""
         started = time.perf_counter()
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        with Progress(*columns, TimeElapsedColumn(), console=self.console, transient=True) as bars:
+        hidden = not self.console.is_terminal
+        with Progress(
+            *columns, TimeElapsedColumn(), console=self.console, transient=True, disable=hidden
+        ) as bars:
             stage = Stage(bars, bars.add_task(title, total=total), title)
             yield stage
         self.seconds[name] = time.perf_counter() - started
-        found = f"  [dim]{stage.found}[/]" if stage.found else ""
-        self.console.print(f"[green]done[/] {self.seconds[name]:6.1f} s  {title}{found}", highlight=False)
+        found = f"\n                [dim]{stage.found}[/]" if stage.found else ""
+        for console in (self.console, self.transcript):
+            console.print(f"[green]done[/] {self.seconds[name]:6.1f} s   {title}{found}", highlight=False)
+
+    def rounded(self) -> dict[str, float]:
+        """The seconds, to a tenth."""
+        return {name: round(seconds, 1) for name, seconds in self.seconds.items()}

@@ -13,7 +13,7 @@ from nand_edge_runtime.latency import Latency
 from rich.table import Table
 
 from nand_edge.bundle import Bundle
-from nand_edge.manifest import EngineRecord, EngineState, Target
+from nand_edge.manifest import EngineRecord, Target
 from solar_cells.device import DeviceResult
 from solar_cells.making import Refused
 from solar_cells.protocol import GroupResult, change_interval, mean_auroc
@@ -23,55 +23,51 @@ NOT_BUILT = "not built"
 
 @dataclass(frozen=True)
 class Run:
-    """A run of the demo, all that a report says of it.
+    """A run of the demo.
 
     Attributes:
         bundle: The bundle with its engines.
         refused: Targets that no engine could be built for.
         device: What the device's process found.
-        fitted_on: Good cells in the detector's memory.
-        seconds: Wall-clock time by stage.
+        fitted_on: Good cells that the detector's memory was made from.
     """
 
     bundle: Bundle
     refused: tuple[Refused, ...]
     device: DeviceResult
     fitted_on: int
-    seconds: dict[str, float]
 
-    def to_json(self) -> dict[str, Any]:
-        """The content of summary.json: areas under curves 0 to 1, times in milliseconds or seconds."""
-        groups = self.device.groups
-        before, after = mean_auroc(groups)
-        low, high = change_interval(groups)
-        manifest = self.bundle.manifest
-        return {
-            "mean_auroc_before": round(before, 4),
-            "mean_auroc_after": round(after, 4),
-            "mean_auroc_change_95_percent": [round(low, 4), round(high, 4)],
-            "groups": {result.group.name: _group(result) for result in groups},
-            "engines": [
-                *(_engine(self.bundle, record, self.device.checks) for record in manifest.engines),
-                *({"target": each.target.value, "state": NOT_BUILT, "reason": each.reason} for each in self.refused),
-            ],
-            "latency_ms": {
-                "with_clip": _latency(self.device.with_clip),
-                "gate_shut": _latency(self.device.without_clip),
-            },
-            "threshold": manifest.threshold.model_dump(),
-            "detector": {"kind": manifest.detector.kind, "fitted_on": self.fitted_on, **manifest.detector.settings},
-            "clip": manifest.clip.model,
-            "bundle": {"name": self.bundle.folder.name, "sha256": self.bundle.sha256},
-            "device_process": {
-                "engine": Target.ONNX.value,
-                "device": self.device.device,
-                "imports_refused": list(self.device.refused),
-            },
-            "machine": machine(),
-            "versions": manifest.versions,
-            "seconds": {name: round(seconds, 1) for name, seconds in self.seconds.items()},
-            "seconds_total": round(sum(self.seconds.values()), 1),
-        }
+
+def summarise(run: Run) -> dict[str, Any]:
+    """The figures of a run: areas under curves 0 to 1, latencies in milliseconds."""
+    groups, manifest = run.device.groups, run.bundle.manifest
+    before, after = mean_auroc(groups)
+    low, high = change_interval(groups)
+    return {
+        "mean_auroc_before": round(before, 4),
+        "mean_auroc_after": round(after, 4),
+        "mean_auroc_change_95_percent": [round(low, 4), round(high, 4)],
+        "groups": {result.group.name: _group(result) for result in groups},
+        "engines": [
+            *(_engine(run.bundle, record, run.device.checks) for record in manifest.engines),
+            *(_not_built(refused) for refused in run.refused),
+        ],
+        "latency_ms": {
+            "with_clip": _latency(run.device.with_clip),
+            "gate_shut": _latency(run.device.without_clip),
+        },
+        "threshold": manifest.threshold.model_dump(),
+        "detector": {"kind": manifest.detector.kind, "fitted_on": run.fitted_on, **manifest.detector.settings},
+        "clip": manifest.clip.model,
+        "bundle": {"name": run.bundle.folder.name, "sha256": run.bundle.sha256},
+        "device_process": {
+            "engine": Target.ONNX.value,
+            "device": run.device.device,
+            "imports_refused": list(run.device.refused),
+        },
+        "machine": machine(),
+        "versions": manifest.versions,
+    }
 
 
 def machine() -> dict[str, Any]:
@@ -86,11 +82,12 @@ def machine() -> dict[str, Any]:
 
 def closing_table(summary: dict[str, Any]) -> Table:
     """The groups before and after, for the terminal."""
-    table = Table(title="Mean over all labelled cells; each row has its words alone in force", title_justify="left")
-    for column in ("declared normal, in words", "AUROC before", "after", "right verdicts before", "after"):
+    cells = next(iter(summary["groups"].values()))["cells"]
+    table = Table(title=f"{cells} cells, each row with its words alone in force", title_justify="left")
+    for column in ("declared normal, in words", "AUROC before", "after", "right verdicts before", "after "):
         table.add_column(column, justify="left" if "words" in column else "right")
     for group in summary["groups"].values():
-        verdicts, cells = group["right_verdicts"], group["cells"]
+        verdicts = group["right_verdicts"]
         table.add_row(
             f"“{group['text']}” ({group['cells_declared_normal']} cells)",
             f"{group['auroc_before']:.3f}",
@@ -111,11 +108,11 @@ def engines_table(summary: dict[str, Any]) -> Table:
     for engine in summary["engines"]:
         error, size = engine.get("max_map_error"), engine.get("mib")
         table.add_row(
-            engine["name"] if "name" in engine else engine["target"],
+            engine["name"],
             engine["state"],
             "" if size is None else f"{size:.1f} MiB",
             "" if error is None else f"{error:.1e}",
-            engine.get("verify", {}).get("outcome", ""),
+            engine["verify"]["outcome"] if "verify" in engine else "",
         )
     return table
 
@@ -156,6 +153,10 @@ def _engine(bundle: Bundle, record: EngineRecord, checks: Sequence[dict[str, Any
     }
 
 
+def _not_built(refused: Refused) -> dict[str, Any]:
+    return {"target": refused.target.value, "name": refused.target.value, "state": NOT_BUILT, "reason": refused.reason}
+
+
 def _files(bundle: Bundle, record: EngineRecord) -> list[str]:
     """The files that make up an engine: its folder, or the graph with its weights."""
     parent = Path(record.file).parent.as_posix()
@@ -176,8 +177,3 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def is_checked(engine: dict[str, Any]) -> bool:
-    """Whether an engine of a summary was compared with the torch reference."""
-    return bool(engine["state"] == EngineState.PARITY_CHECKED.value)

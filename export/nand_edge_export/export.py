@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
+import datetime as dt
 import importlib.metadata
 import json
 import platform
@@ -15,10 +15,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
+
 from nand_edge import __version__
 from nand_edge.bundle import GRAPH, GRAPH_FOR_TENSORRT, PARITY, Bundle, open_bundle, write_manifest
 from nand_edge.errors import NandEdgeError
 from nand_edge.files import whole_folder
+from nand_edge.inspection import decide
 from nand_edge.manifest import (
     ClipRecord,
     EngineRecord,
@@ -28,12 +31,9 @@ from nand_edge.manifest import (
     Target,
     ThresholdRecord,
 )
-from nand_edge.inspection import decide
 from nand_edge.normality import Normality, write_normality
 from nand_edge.samples import Samples, write_samples
 from nand_edge.signature import SCORE
-from numpy.typing import NDArray
-
 from nand_edge_export.clip import Clip, ClipEncoder
 from nand_edge_export.detectors.april_gan import AprilGan
 from nand_edge_export.detectors.protocol import Detector
@@ -101,7 +101,7 @@ def export_bundle(
     output: Path,
     *,
     frames: Sequence[NDArray[np.uint8]] = (),
-    on_phase: Callable[[str], None] = lambda phase: None,
+    on_phase: Callable[[str], None] = lambda _: None,
 ) -> Bundle:
     """Write a bundle, whole or not at all.
 
@@ -232,7 +232,7 @@ def _manifest(
     )
     return Manifest(
         name=output.stem,
-        created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        created=dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
         detector=export.detector.record(),
         clip=export.clip_record(),
         threshold=export.threshold,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+
 from nand_edge.normality import Normality
 from nand_edge.phrases import phrases_for
 from nand_edge.prompts import april_gan_normal, normality_prompts
-
 from nand_edge_export.clip import Clip
 
 

@@ -1,8 +1,8 @@
 """Parity: both graphs of a bundle against the torch reference, on both sides of the gate.
 
-The resize and the rest are compared apart. A resize may miss Pillow by one grey level in a pixel among thousands, which
-moves a map by more than arithmetic ever does; so resized frames are compared with Pillow's in grey levels, and maps with
-those that torch computes from the very same resized frames.
+The resize and the rest are compared apart. A resize may miss Pillow by one grey level in a pixel among thousands,
+which moves a map by more than arithmetic ever does; so resized frames are compared with Pillow's in grey levels, and
+maps with those that torch computes from the very same resized frames.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
+
 from nand_edge.errors import NandEdgeError
 from nand_edge.inspection import Verdict, decide
 from nand_edge.samples import Samples, largest_difference
@@ -27,8 +29,6 @@ from nand_edge.signature import (
     TEXT_FEATURES,
     THRESHOLD,
 )
-from numpy.typing import NDArray
-
 from nand_edge_export.graph.assembly import Lowering, resize_model
 from nand_edge_export.preprocessing import Preprocessing
 from nand_edge_export.reference import Resize

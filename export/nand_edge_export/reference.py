@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from nand_edge.signature import ANOMALY_MAP, BASE_MAP, BASE_SCORE, SCORE, SUPPRESSION_MAP
-from nand_edge.suppression import normality_map, score, suppress
 from numpy.typing import NDArray
 
+from nand_edge.signature import ANOMALY_MAP, BASE_MAP, BASE_SCORE, SCORE, SUPPRESSION_MAP
+from nand_edge.suppression import normality_map, score, suppress
 from nand_edge_export.clip import ClipEncoder
 from nand_edge_export.detectors.protocol import Detector
 from nand_edge_export.preprocessing import Preprocessing
-
 
 Resize = Callable[[NDArray[np.uint8], Preprocessing], NDArray[np.uint8]]
 

@@ -10,13 +10,13 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from nand_edge import signature
 from nand_edge.bundle import GRAPH, GRAPH_FOR_TENSORRT, PARITY, Bundle, open_bundle
 from nand_edge.errors import NandEdgeError
 from nand_edge.manifest import EngineState, Target
-from nand_edge.normality import Normality
 from nand_edge_export.clip import Clip, ClipEncoder, load_clip
 from nand_edge_export.detectors.april_gan import AprilGan
 from nand_edge_export.export import Export, export_bundle
@@ -28,7 +28,9 @@ def session(path: Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
 
-def run(path: Path, frames: NDArray[np.uint8], gate: float, text: NDArray[np.float32] | None) -> dict[str, NDArray[np.float32]]:
+def run(
+    path: Path, frames: NDArray[np.uint8], gate: float, text: NDArray[np.float32] | None
+) -> dict[str, NDArray[np.float32]]:
     inputs = {signature.FRAMES: frames, signature.THRESHOLD: np.array(gate, np.float32)}
     if text is not None:
         inputs[signature.TEXT_FEATURES] = text
@@ -75,7 +77,7 @@ def test_a_graph_gives_the_references_maps_for_any_frame_size_and_batch(
 
 
 def test_the_gate_is_exact(bundle: Bundle, export: Export, unseen_frames: NDArray[np.uint8]) -> None:
-    """Just above all base scores the CLIP branch is skipped and the final map is the base map; at one of them it runs."""
+    """Just above all base scores the CLIP branch is skipped and the base map is final; at one of them it runs."""
     opened = run(bundle.folder / GRAPH, unseen_frames, -np.inf, export.text_features)
     highest = float(opened[signature.BASE_SCORE].max())
     shut = run(bundle.folder / GRAPH, unseen_frames, float(np.nextafter(np.float32(highest), np.float32(np.inf))), None)
@@ -109,10 +111,8 @@ def test_normalities_are_changed_without_another_graph(
 
 
 def test_april_gan_and_suppression_share_one_pass_of_the_encoder(
-    clip: Clip, encoder: ClipEncoder, normalities: tuple[Normality, ...], export: Export, tmp_path: Path
+    clip: Clip, encoder: ClipEncoder, export: Export, tmp_path: Path
 ) -> None:
-    import torch
-
     detector = AprilGan(
         torch.from_numpy(np.stack([clip.text_features(["flawless fabric"]), clip.text_features(["damaged fabric"])])),
         encoder.grids,

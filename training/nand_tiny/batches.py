@@ -12,7 +12,8 @@ from open_clip.tokenizer import SimpleTokenizer
 from torch.utils.data import Dataset
 
 from nand_edge.prompts import april_gan_normal, normality_prompts
-from nand_tiny.scene import KINDS, make_scene
+from nand_tiny.defects import KINDS
+from nand_tiny.scene import make_scene
 from nand_tiny.surfaces import SURFACES, TRAIN_SURFACES
 from nand_tiny.wordings import WORDINGS, caption, object_nouns, pick, with_article
 
@@ -98,7 +99,8 @@ def _state(rng: np.random.Generator, noun: str, wording: str) -> str:
 
 def tokenise(texts: list[str]) -> torch.Tensor:
     """Token numbers [N, 32]."""
-    return _tokenizer()(texts)
+    tokens: torch.Tensor = _tokenizer()(texts)
+    return tokens
 
 
 @lru_cache(maxsize=1)

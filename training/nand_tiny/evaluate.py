@@ -9,18 +9,20 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
-from nand_edge.prompts import april_gan_normal, normality_prompts
-from nand_tiny.batches import kind_masks, tokenise
-from nand_tiny.losses import map_logits
-from nand_tiny.model import NandTiny
-from nand_tiny.scene import KINDS, make_scene
-from nand_tiny.surfaces import TEST_SURFACES
-from nand_tiny.wordings import HELD_OUT_WORDINGS, with_article
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from sklearn.metrics import roc_auc_score
+
+from nand_edge.prompts import april_gan_normal, normality_prompts
+from nand_tiny.batches import kind_masks, tokenise
+from nand_tiny.defects import KINDS
+from nand_tiny.losses import map_logits
+from nand_tiny.model import NandTiny
+from nand_tiny.scene import make_scene
+from nand_tiny.surfaces import TEST_SURFACES
+from nand_tiny.wordings import HELD_OUT_WORDINGS, with_article
 
 SEED = 9_999_991
 BATCH = 16
@@ -78,6 +80,7 @@ def measure(model: NandTiny, scenes: int) -> dict[str, Any]:
 
 def text_features(model: NandTiny) -> tuple[torch.Tensor, torch.Tensor]:
     """Unit features of every kind by its held-out wordings, [kinds, D], and of the flawless object, [D]."""
+
     def mean(prompts: list[str]) -> torch.Tensor:
         return torch.nn.functional.normalize(model.encode_text(tokenise(prompts)).mean(dim=0), dim=0)
 

@@ -34,7 +34,8 @@ class WordTable(nn.Module):
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """Token numbers [N, T] to embeddings [N, T, width]."""
-        return self.map(nn.functional.embedding(tokens, self.get_buffer("table")))
+        mapped: torch.Tensor = self.map(nn.functional.embedding(tokens, self.get_buffer("table")))
+        return mapped
 
     def folded(self) -> torch.Tensor:
         """The plain embedding table that gives the same embeddings, [vocabulary, width]."""

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import torch
 import typer
-from nand_tiny.model import CONFIG_FILE, LOGIT_SCALE, NandTiny
 from safetensors.torch import save_file
+
+from nand_tiny.model import CONFIG_FILE, LOGIT_SCALE, NandTiny
 
 MAX_BYTES = 20 << 20
 

@@ -11,7 +11,15 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn, track
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    track,
+)
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
@@ -138,12 +146,13 @@ def learn_words(training: Training, seed: int) -> None:
 
 def _descend(training: Training, loss: torch.Tensor) -> None:
     training.optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     nn.utils.clip_grad_norm_(training.model.parameters(), MAX_GRADIENT)
     training.optimizer.step()
 
 
 def train(
+    *,
     steps: Annotated[int, typer.Option(help="Optimiser steps in all.")] = 4000,
     batch: Annotated[int, typer.Option(help="Pictures a step.")] = 16,
     seed: Annotated[int, typer.Option(help="Seed of pictures, sentences and weights.")] = 0,

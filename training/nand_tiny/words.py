@@ -22,13 +22,14 @@ def word_table(width: int, cache: Path) -> torch.Tensor:
     close in meaning are close in the table, also those that no caption of the training contains.
     """
     if cache.is_file():
-        return load_file(cache)["table"]
+        known: torch.Tensor = load_file(cache)["table"]
+        return known
     tokenizer = SimpleTokenizer()
     strings = [tokenizer.decoder[number].replace("</w>", "") or " " for number in range(len(tokenizer.decoder))]
     meanings = _sentence_embeddings(strings)
     centred = meanings - meanings.mean(dim=0)
     _, _, directions = torch.linalg.svd(centred.T @ centred)
-    table = centred @ directions[:width].T
+    table: torch.Tensor = centred @ directions[:width].T
     table = table * (ROOT_MEAN_SQUARE / table.pow(2).mean().sqrt())
     cache.parent.mkdir(parents=True, exist_ok=True)
     save_file({"table": table.contiguous()}, cache)

@@ -89,7 +89,7 @@ def load_clip(name: str, *, image_size: int | None = None, seed: int = 0) -> Cli
     torch.manual_seed(seed)
     model_name, source = _split(name)
     model = _create(name, model_name, source, image_size)
-    model.eval().requires_grad_(False)
+    model.eval().requires_grad_(requires_grad=False)
     _refuse_damaged(name, model)
     cfg = open_clip.get_model_preprocess_cfg(model)
     size = cfg["size"] if isinstance(cfg["size"], int) else cfg["size"][0]

@@ -1,4 +1,4 @@
-"""Linear projections from the taps to the text space: from our safetensors or from the official release's checkpoints."""
+"""Linear projections from the taps to the text space: our safetensors, or the official release's checkpoints."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from nand_edge.errors import NandEdgeError
-from nand_edge.files import whole_file
-from nand_edge.manifest import WeightsSource
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
+from nand_edge.errors import NandEdgeError
+from nand_edge.files import whole_file
+from nand_edge.manifest import WeightsSource
 from nand_edge_export.clip.loading import NAND_TINY, NAND_TINY_FOLDER, RANDOM
 
 LOGIT_SCALE = 100.0
@@ -99,7 +99,16 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], float]:
         else:
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
             tensors = checkpoint[OFFICIAL_KEY]
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError, TypeError, ValueError) as error:
+    except (
+        SafetensorError,
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise _unsuitable(path, f"a file that cannot be read ({type(error).__name__})") from error
     if not all(isinstance(tensor, torch.Tensor) for tensor in tensors.values()):
         raise _unsuitable(path, "entries that are no tensors")

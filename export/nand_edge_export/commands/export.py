@@ -8,15 +8,15 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
 from nand_edge.bundle import Bundle
 from nand_edge.errors import NandEdgeError
 from nand_edge.images import list_images, read_frame
 from nand_edge.manifest import ThresholdRecord
 from nand_edge.normality import read_normality
-from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
 from nand_edge_export.clip import ClipEncoder, load_clip
 from nand_edge_export.detectors.files import read_detector
 from nand_edge_export.detectors.protocol import Detector

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from nand_edge.normality import write_normality
 from rich.console import Console
 
+from nand_edge.normality import write_normality
 from nand_edge_export.clip import NAND_TINY, load_clip
 from nand_edge_export.normality import make_normality
 
@@ -31,16 +31,18 @@ def normality(
         write_normality(made, output)
     if as_json:
         typer.echo(
-            json.dumps({
-                "file": str(output),
-                "name": made.name,
-                "text": made.text,
-                "object": made.object_name,
-                "phrases": made.phrases,
-                "prompts": len(made.prompts),
-                "clip": made.clip_model,
-                "clip_sha256": made.clip_sha256,
-            })
+            json.dumps(
+                {
+                    "file": str(output),
+                    "name": made.name,
+                    "text": made.text,
+                    "object": made.object_name,
+                    "phrases": made.phrases,
+                    "prompts": len(made.prompts),
+                    "clip": made.clip_model,
+                    "clip_sha256": made.clip_sha256,
+                }
+            )
         )
         return
     typer.echo(f"{output}: {text!r} of a {object_name}, {len(made.prompts)} prompts, CLIP {made.clip_model}")

@@ -6,7 +6,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import onnx
 import torch
@@ -70,7 +70,7 @@ def _takes_any_number(module: nn.Module) -> bool:
 
 
 @contextlib.contextmanager
-def _quietly() -> contextlib.AbstractContextManager[None]:  # type: ignore[misc]
+def _quietly() -> Iterator[None]:
     """Keep the exporter's chatter off the screen; what matters of it is in its exceptions."""
     level = logging.getLogger("torch.onnx").level
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)

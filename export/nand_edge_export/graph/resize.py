@@ -77,7 +77,7 @@ def matrix_resize(builder: Builder, frames: str, size: int) -> str:
     For TensorRT, which has no antialiased resize, and OpenVINO, whose import of `Resize` leaves the antialiasing out.
 
     Args:
-        builder: The graph that the operators go into; opset 13 or later.
+        builder: The graph that the operators go into; opset 15 or later.
         frames: float32 [N, H, W, 3], BGR, whole numbers in 0..255 (TensorRT reads uint8 only in a `Cast`); H and W at
             most `MAX_SIDE`.
         size: Side S of the square that frames are resized to, pixels.
@@ -85,10 +85,39 @@ def matrix_resize(builder: Builder, frames: str, size: int) -> str:
     Returns:
         float32 [N, 3, S, S], RGB, whole numbers in 0..255.
     """
-    planes = _rgb(builder, builder.op("Transpose", frames, perm=[0, 3, 1, 2]))
-    return _two_passes(
-        builder, planes, size, lambda values, axis: _matrix_pass(builder, values, axis, size, np.float32)
-    )
+    op, constant = builder.op, builder.constant
+    planes = _rgb(builder, op("Transpose", frames, perm=[0, 3, 1, 2]))
+    # No If chooses the order here: TensorRT-RTX fails on one within the gate, and OpenVINO computes what follows it
+    # wrongly. Instead both orders are computed, and the one that is not wanted gets a single pixel of the frame.
+    rows_first = op("Min", _rows_first(builder, planes, size), constant([1]))
+    columns_first = op("Sub", constant([1]), rows_first)
+    chosen = []
+    for wanted, order in ((columns_first, (_Axis.COLUMNS, _Axis.ROWS)), (rows_first, (_Axis.ROWS, _Axis.COLUMNS))):
+        values = _frame_or_pixel(builder, planes, wanted)
+        for axis in order:
+            values = _matrix_pass(builder, values, axis, size, np.float32)
+        chosen.append(op("Mul", values, _cast(builder, wanted, TensorProto.FLOAT)))
+    return op("Add", *chosen)
+
+
+def _frame_or_pixel(builder: Builder, planes: str, wanted: str) -> str:
+    """The whole planes where `wanted`, int64 [1], is 1, and their first pixel where it is 0."""
+    op, one = builder.op, builder.constant([1])
+    sides = op("Shape", planes, start=2, end=4)
+    ends = op("Add", one, op("Mul", wanted, op("Sub", sides, one)))
+    return op("Slice", planes, builder.constant([0, 0]), ends, builder.constant([2, 3]))
+
+
+def _rows_first(builder: Builder, planes: str, size: int) -> str:
+    """Over 0 where Pillow resizes rows first, else 0, int64 [1].
+
+    It does where the height shrinks, and by more than twice as many pixels as the width.
+    """
+    op = builder.op
+    shrinks_by = op("Sub", op("Shape", planes, start=2, end=4), builder.constant([size]))
+    height, width = (op("Slice", shrinks_by, builder.constant([at]), builder.constant([at + 1])) for at in (0, 1))
+    limit = op("Max", op("Mul", width, builder.constant([2])), builder.constant([0]))
+    return op("Max", op("Sub", height, limit), builder.constant([0]))
 
 
 def _two_passes(
@@ -99,15 +128,11 @@ def _two_passes(
     *,
     dtype: TensorProto.DataType = TensorProto.FLOAT,
 ) -> str:
-    """Resize both axes in Pillow's order: columns first, but not when the height shrinks by more than twice as much."""
-    op, constant = builder.op, builder.constant
-    shrinks_by = {
-        axis: op("Sub", _side(builder, planes, axis), constant(np.array(size))) for axis in (_Axis.ROWS, _Axis.COLUMNS)
-    }
-    limit = op("Max", op("Mul", shrinks_by[_Axis.COLUMNS], constant(np.array(2))), constant(np.array(0)))
+    """Resize both axes in Pillow's order."""
+    rows_first = builder.op("Greater", _rows_first(builder, planes, size), builder.constant([0]))
     return _either(
         builder,
-        op("Greater", shrinks_by[_Axis.ROWS], limit),
+        rows_first,
         lambda: resize_axis(resize_axis(planes, _Axis.ROWS), _Axis.COLUMNS),
         lambda: resize_axis(resize_axis(planes, _Axis.COLUMNS), _Axis.ROWS),
         dtype,

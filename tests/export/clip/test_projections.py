@@ -55,7 +55,9 @@ class _Malicious:
 
 
 def test_layers_of_another_width_or_number_are_refused(tmp_path: Path) -> None:
-    save_file({name: tensor for name, tensor in layers().items() if name.startswith("fc.0")}, tmp_path / "one.safetensors")
+    save_file(
+        {name: tensor for name, tensor in layers().items() if name.startswith("fc.0")}, tmp_path / "one.safetensors"
+    )
     with pytest.raises(NandEdgeError, match="2 layers"):
         load(tmp_path / "one.safetensors")
 

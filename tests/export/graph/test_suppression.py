@@ -47,9 +47,7 @@ def test_the_graph_computes_the_softmax_of_eq_2_and_the_product_of_eq_6(
     tokens = [unit(generator, batch, rows * columns, WIDTH) for rows, columns in GRIDS]
     text = unit(generator, normalities, 2, WIDTH)
     found = run(
-        lambda builder: kept_share(
-            builder, ["tokens_0", "tokens_1"], GRIDS, "text", logit_scale=scale, map_size=SIZE
-        ),
+        lambda builder: kept_share(builder, ["tokens_0", "tokens_1"], GRIDS, "text", logit_scale=scale, map_size=SIZE),
         {"tokens_0": tokens[0], "tokens_1": tokens[1], "text": text},
         rank=3,
     )

@@ -1,0 +1,96 @@
+"""The report's charts as SVG text: ROC curves, and where every cell's score went."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from sklearn.metrics import roc_curve
+
+from solar_cells.cells import GOOD
+from solar_cells.protocol import GroupResult
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+INK, QUIET, GRID = "#1c2430", "#66707f", "#e3e7ec"
+DECLARED, FLAWLESS, ANOMALOUS, BEFORE = "#0f8a7e", "#8b95a3", "#d1462f", "#a9b1bc"
+_STYLE = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["system-ui", "Segoe UI", "Roboto", "Helvetica", "Arial", "DejaVu Sans"],
+    "font.size": 10,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "solar-cells",
+    "axes.edgecolor": GRID,
+    "axes.labelcolor": QUIET,
+    "xtick.color": QUIET,
+    "ytick.color": QUIET,
+    "text.color": INK,
+}
+
+
+def roc_chart(result: GroupResult) -> str:
+    """ROC curves without and with the words, as SVG."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(4.2, 3.5), layout="constrained")
+        axes = figure.subplots()
+        _clean(axes)
+        axes.plot((0, 1), (0, 1), color=GRID, linewidth=1, linestyle="--")
+        for label, scores, area, colour in (
+            ("before", result.before, result.auroc_before, BEFORE),
+            ("after", result.after, result.auroc_after, DECLARED),
+        ):
+            alarms, hits, _ = roc_curve(~result.normal, scores)
+            axes.plot(alarms, hits, color=colour, linewidth=2.4, label=f"{label}  {area:.3f}")
+        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.04), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
+        axes.set_xlabel("normal cells that score higher")
+        axes.set_ylabel("anomalous cells found")
+        axes.legend(loc="lower right", frameon=False, title="AUROC")
+        return _svg(figure)
+
+
+def score_chart(result: GroupResult) -> str:
+    """Every cell's score without and with the words, and the threshold, as SVG."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(6.2, 3.5), layout="constrained")
+        axes = figure.subplots()
+        _clean(axes)
+        groups = np.array([cell.group for cell in result.cells])
+        spread = np.random.default_rng(0).uniform(-0.2, 0.2, len(groups))
+        named = groups == result.group.name
+        for label, members, colour in (
+            ("still anomalous", ~result.normal, ANOMALOUS),
+            ("good", groups == GOOD, FLAWLESS),
+            (f"“{result.group.text}”", named, DECLARED),
+        ):
+            for row, scores in ((1, result.before), (0, result.after)):
+                axes.scatter(
+                    scores[members],
+                    row + spread[members],
+                    s=34,
+                    color=colour,
+                    alpha=0.8,
+                    linewidths=0,
+                    label=label if row else None,
+                )
+        axes.axvline(result.threshold, color=INK, linewidth=1.2)
+        axes.text(result.threshold, 1.46, " threshold", fontsize=9, va="top")
+        axes.set(ylim=(-0.45, 1.48), yticks=(0, 1), yticklabels=("with\nthe words", "without"), xlabel="score")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3, frameon=False, handletextpad=0.2)
+        return _svg(figure)
+
+
+def _clean(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0)
+
+
+def _svg(figure: Figure) -> str:
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return stream.getvalue()
