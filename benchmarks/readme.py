@@ -1,8 +1,8 @@
-"""Fill README.md's figures from measured results, so that no number in it is typed by hand.
+"""Fill the figures of README.md and the model card from measured results, so that no number there is typed by hand.
 
 Between `<!-- begin:NAME -->` and `<!-- end:NAME -->` goes what `benchmarks/results` has under that name: NAME.json as a
 table (`{"columns": [...], "rows": [[...], ...], "note": "..."}`) or NAME.txt as a program's output. Without such a file
-a block stays as it is. `--check` changes nothing and fails when the README is not what the results make it.
+a block stays as it is. `--check` changes nothing and fails when a document is not what the results make it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-README = ROOT / "README.md"
+DOCUMENTS = (ROOT / "README.md", ROOT / "export/nand_edge_export/clip/nand_tiny/MODEL_CARD.md")
 RESULTS = ROOT / "benchmarks" / "results"
 
 _BLOCK = re.compile(r"(<!-- begin:(?P<name>[a-z0-9-]+) -->\n)(?P<body>.*?)(<!-- end:(?P=name) -->)", re.DOTALL)
@@ -25,17 +25,23 @@ _MARKER = re.compile(r"<!-- (?:begin|end):")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fill the README, or check that it is filled; the exit code is 1 when the check fails."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="fail when the README differs from the results")
+    parser.add_argument("--check", action="store_true", help="fail when a document differs from the results")
     options = parser.parse_args(arguments)
-    before = README.read_text(encoding="utf-8")
-    after = fill(before, RESULTS)
-    if after == before:
-        return 0
-    if options.check:
-        print("README.md differs from benchmarks/results: run `python benchmarks/readme.py`.", file=sys.stderr)
+    stale = [document for document in DOCUMENTS if not _refresh(document, write=not options.check)]
+    if options.check and stale:
+        names = ", ".join(document.name for document in stale)
+        print(f"{names} differs from benchmarks/results: run `python benchmarks/readme.py`.", file=sys.stderr)
         return 1
-    README.write_text(after, encoding="utf-8")
     return 0
+
+
+def _refresh(document: Path, *, write: bool) -> bool:
+    """Whether the document already was what the results make it."""
+    before = document.read_text(encoding="utf-8")
+    after = fill(before, RESULTS)
+    if write and after != before:
+        document.write_text(after, encoding="utf-8")
+    return after == before
 
 
 def fill(text: str, results: Path) -> str:

@@ -71,6 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     global_options = list(itertools.takewhile(lambda argument: argument.startswith("-"), arguments))
     called = arguments[len(global_options)] if len(arguments) > len(global_options) else ""
+    # OpenCV reads it when it is imported; what it warns of comes to users as one sentence of ours.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     debug = "--debug" in global_options or bool(os.environ.get(DEBUG_VARIABLE))
     try:
         code = _run(arguments, called)

@@ -32,7 +32,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         NandEdgeError: The folder of `path` does not exist or cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    _require_writable_parent(path)
+    require_writable_parent(path)
     try:
         yield temporary
         # safetensors writes for its owner alone, but a station often runs as another user than the one who exported.
@@ -51,7 +51,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     Raises:
         NandEdgeError: The parent of `path` does not exist or cannot be written.
     """
-    _require_writable_parent(path)
+    require_writable_parent(path)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
     temporary.chmod(0o755)
     try:
@@ -84,7 +84,12 @@ def inside(folder: Path, relative: str) -> Path:
     return path
 
 
-def _require_writable_parent(path: Path) -> None:
+def require_writable_parent(path: Path) -> None:
+    """Refuse an output that cannot be written, before any work is done for it.
+
+    Raises:
+        NandEdgeError: The folder of `path` does not exist or cannot be written.
+    """
     parent = path.parent
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise NandEdgeError(

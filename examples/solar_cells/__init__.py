@@ -1,1 +1,1 @@
-"""The demo: words for a detector of faulty solar cells, from photographs to verdicts, with the numbers that prove it."""
+"""The demo: words for a detector of faulty solar cells, from photographs to verdicts and the numbers behind them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 INK, QUIET, GRID = "#1c2430", "#66707f", "#e3e7ec"
 DECLARED, FLAWLESS, ANOMALOUS, BEFORE = "#0f8a7e", "#8b95a3", "#d1462f", "#a9b1bc"
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["system-ui", "Segoe UI", "Roboto", "Helvetica", "Arial", "DejaVu Sans"],
     "font.size": 10,
@@ -55,7 +55,7 @@ def roc_chart(result: GroupResult) -> str:
 def score_chart(result: GroupResult) -> str:
     """Every cell's score without and with the words, and the threshold, as SVG."""
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(6.2, 3.5), layout="constrained")
+        figure = Figure(figsize=(5.6, 3.6), layout="constrained")
         axes = figure.subplots()
         _clean(axes)
         groups = np.array([cell.group for cell in result.cells])
@@ -77,7 +77,7 @@ def score_chart(result: GroupResult) -> str:
                     label=label if row else None,
                 )
         axes.axvline(result.threshold, color=INK, linewidth=1.2)
-        axes.text(result.threshold, 1.46, " threshold", fontsize=9, va="top")
+        axes.annotate("threshold", (result.threshold, 1.46), (4, 0), textcoords="offset points", fontsize=9, va="top")
         axes.set(ylim=(-0.45, 1.48), yticks=(0, 1), yticklabels=("with\nthe words", "without"), xlabel="score")
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3, frameon=False, handletextpad=0.2)
         return _svg(figure)

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nand_edge_runtime.latency import Latency
+from numpy.typing import NDArray
 
 from nand_edge.inspection import Inspection, Verdict
+from nand_edge_runtime.latency import Latency
 from solar_cells import on_device
 from solar_cells.cells import Cell, Group
 from solar_cells.protocol import GroupResult
@@ -83,10 +84,11 @@ def _run(request_file: Path, on_step: Callable[[], None]) -> None:
     errors = request_file.with_name("errors.txt")
     # Errors go to a file: a pipe that nobody reads could fill up and stop the process.
     with errors.open("w", encoding="utf-8") as stderr:
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True)
-        with process as running:
-            assert running.stdout is not None
-            for _ in running.stdout:
+        process = subprocess.Popen(  # noqa: S603 - this interpreter with a module of ours
+            command, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True
+        )
+        with process:
+            for _ in process.stdout or ():
                 on_step()
     if process.returncode != 0:
         raise RuntimeError(f"the device's process failed:\n{errors.read_text(encoding='utf-8')}")
@@ -121,7 +123,7 @@ def _read(folder: Path, cells: tuple[Cell, ...], groups: Sequence[Group]) -> Dev
     )
 
 
-def _scores(inspections: Sequence[dict[str, Any]]) -> np.typing.NDArray[np.float64]:
+def _scores(inspections: Sequence[dict[str, Any]]) -> NDArray[np.float64]:
     return np.array([each["score"] for each in inspections], dtype=np.float64)
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
-from nand_edge_runtime.overlay import Picture, draw_panels
 
 from nand_edge.images import read_frame
 from nand_edge.inspection import Inspection, Verdict
+from nand_edge_runtime.overlay import Picture, draw_panels
 from solar_cells.protocol import GroupResult
 
 HELPED, HURT = 3, 2

@@ -6,6 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nand_edge.bundle import Bundle
+from nand_edge.errors import NandEdgeError
+from nand_edge.images import read_frame
+from nand_edge.manifest import Target, ThresholdRecord
+from nand_edge.normality import Normality, write_normality
 from nand_edge_export.clip import NAND_TINY, ClipEncoder, load_clip
 from nand_edge_export.detectors.files import write_detector
 from nand_edge_export.detectors.fit_patchcore import PatchCoreMethod
@@ -16,12 +21,6 @@ from nand_edge_export.export import Export, export_bundle
 from nand_edge_export.fit import Fit
 from nand_edge_export.fit import fit as fit_detector
 from nand_edge_export.normality import make_normality
-
-from nand_edge.bundle import Bundle
-from nand_edge.errors import NandEdgeError
-from nand_edge.images import read_frame
-from nand_edge.manifest import Target, ThresholdRecord
-from nand_edge.normality import Normality, write_normality
 from solar_cells.cells import OBJECT, Cell, Group
 
 COMPUTE_CAPABILITY = "8.6"

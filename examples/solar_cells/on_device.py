@@ -14,10 +14,10 @@ from solar_cells.refusal import prove_refused, refuse
 
 if TYPE_CHECKING:
     import numpy as np
-    from nand_edge_runtime import Inspector
     from numpy.typing import NDArray
 
     from nand_edge.inspection import Inspection
+    from nand_edge_runtime import Inspector
 
 REFUSED = ("torch", "torchvision", "open_clip", "timm", "onnx", "PIL", "nand_edge_export")
 WITHOUT_WORDS, SCORED, JUDGED = "without words", "scored", "judged"
@@ -31,11 +31,10 @@ _WARM_UP = 5
 def main(request_file: Path) -> None:
     """Inspect the frames of a request without words and with each normality alone, then verify the bundle."""
     refuse(REFUSED)
-    from nand_edge_runtime import Inspector
-    from nand_edge_runtime.verification import verify_bundle
-
     from nand_edge.bundle import open_bundle
     from nand_edge.images import read_frame
+    from nand_edge_runtime import Inspector
+    from nand_edge_runtime.verification import verify_bundle
 
     request = json.loads(request_file.read_text(encoding="utf-8"))
     folder = request_file.parent
@@ -77,8 +76,13 @@ def _warm_up(inspector: Inspector, frame: NDArray[np.uint8]) -> None:
 def _save_maps(inspections: list[Inspection], path: Path) -> None:
     import numpy as np
 
-    maps = ("base_map", "suppression_map", "anomaly_map")
-    np.savez(path, **{name: np.stack([getattr(each, name) for each in inspections]).astype("f2") for name in maps})
+    # Half precision is enough for pictures.
+    np.savez(
+        path,
+        base_map=np.stack([each.base_map for each in inspections]).astype(np.float16),
+        suppression_map=np.stack([each.suppression_map for each in inspections]).astype(np.float16),
+        anomaly_map=np.stack([each.anomaly_map for each in inspections]).astype(np.float16),
+    )
 
 
 def _tell(step: str) -> None:

@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nand_edge_export.detectors.fit_patchcore import PatchCoreMethod
-
 from nand_edge.bundle import Bundle
 from nand_edge.files import whole_file
 from nand_edge.manifest import Target
+from nand_edge_export.detectors.fit_patchcore import PatchCoreMethod
 from solar_cells import making
 from solar_cells.cells import GROUPS, OBJECT, Cell, good_cells, labelled_cells, link_folder, photographs
 from solar_cells.device import DeviceResult, inspect_on_device, steps

@@ -52,9 +52,7 @@ class Stages:
         started = time.perf_counter()
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         hidden = not self.console.is_terminal
-        with Progress(
-            *columns, TimeElapsedColumn(), console=self.console, transient=True, disable=hidden
-        ) as bars:
+        with Progress(*columns, TimeElapsedColumn(), console=self.console, transient=True, disable=hidden) as bars:
             stage = Stage(bars, bars.add_task(title, total=total), title)
             yield stage
         self.seconds[name] = time.perf_counter() - started

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nand_edge_runtime.latency import Latency
 from rich.table import Table
 
 from nand_edge.bundle import Bundle
 from nand_edge.manifest import EngineRecord, Target
+from nand_edge_runtime.latency import Latency
 from solar_cells.device import DeviceResult
 from solar_cells.making import Refused
 from solar_cells.protocol import GroupResult, change_interval, mean_auroc

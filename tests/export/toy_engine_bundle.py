@@ -48,14 +48,14 @@ def engine_graph() -> onnx.ModelProto:
     """Grey value as the base map; a 32 x 32 grid of brightness and darkness against the text, behind the gate."""
     builder = Builder()
     op, constant = builder.op, builder.constant
-    frames = matrix_resize(builder, op("Cast", FRAMES, to=FLOAT), MAP_SIZE)
-    grey = op("ReduceMean", frames, constant([1]), keepdims=0)
-    base_map = op("Mul", grey, constant(1 / 255))
+    frames = op("Cast", FRAMES, to=FLOAT)
+    base_map = op("Mul", _grey(builder, frames), constant(1 / 255))
     base_score = op("ReduceMax", base_map, constant([1, 2]), keepdims=0)
     suspicious = op("Cast", op("Not", op("Less", base_score, THRESHOLD)), to=FLOAT)
     gate = op("Cast", op("ReduceMax", suspicious, constant([0]), keepdims=0), to=BOOL)
     with builder.branch() as taken:
-        suppression = _suppression(builder, grey)
+        # Resized again, as a CLIP does that has its own input size.
+        suppression = _suppression(builder, _grey(builder, frames))
     with builder.branch() as skipped:
         nothing = op("Expand", constant(0.0), op("Shape", base_map))
     suppression_map = op(
@@ -77,6 +77,10 @@ def engine_graph() -> onnx.ModelProto:
     for name, value in outputs.items():
         builder.alias(value, name)
     return _model(builder)
+
+
+def _grey(builder: Builder, frames: str) -> str:
+    return builder.op("ReduceMean", matrix_resize(builder, frames, MAP_SIZE), builder.constant([1]), keepdims=0)
 
 
 def _suppression(builder: Builder, grey: str) -> str:

@@ -50,7 +50,7 @@ def test_a_marker_without_its_partner_is_refused(text: str, readme: ModuleType, 
 def test_check_fails_on_a_readme_that_results_would_change(
     readme: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(readme, "README", tmp_path / "README.md")
+    monkeypatch.setattr(readme, "DOCUMENTS", (tmp_path / "README.md",))
     monkeypatch.setattr(readme, "RESULTS", tmp_path)
     (tmp_path / "README.md").write_text("<!-- begin:demo -->\n<!-- end:demo -->\n", encoding="utf-8")
     assert readme.main(["--check"]) == 0
@@ -61,5 +61,5 @@ def test_check_fails_on_a_readme_that_results_would_change(
     assert readme.main(["--check"]) == 0
 
 
-def test_the_readme_is_what_the_results_make_it(readme: ModuleType) -> None:
+def test_the_documents_are_what_the_results_make_them(readme: ModuleType) -> None:
     assert readme.main(["--check"]) == 0

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from toy_bundle import CLIP_MODEL, CLIP_SHA256, toy_normality, write_toy_bundle
+from toy_bundle import CLIP_MODEL, CLIP_SHA256, Spot, toy_normality, write_toy_bundle
 
 from nand_edge.normality import Normality
 from nand_edge_runtime import Inspector
-
-Spot = Callable[..., NDArray[np.uint8]]
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Spot
-from toy_bundle import write_toy_bundle
+from toy_bundle import Spot, write_toy_bundle
 
 from nand_edge.bundle import add_engine, open_bundle
 from nand_edge.errors import NandEdgeError
@@ -42,6 +41,15 @@ def test_results_of_openvino_stay_when_the_next_frame_comes(toy_bundle: Path, sp
         before = first.base_map.copy()
         inspector.inspect(spot(inside=60))
     np.testing.assert_array_equal(first.base_map, before)
+
+
+@needs_openvino
+def test_openvino_runs_the_frames_of_a_batch_one_by_one(toy_bundle: Path, spot: Spot) -> None:
+    frames = [spot(inside=value) for value in (60, 230)]
+    with Inspector(toy_bundle, target="openvino") as inspector:
+        together = inspector.inspect_batch(frames)
+        assert [inspection.clip_ran for inspection in together] == [False, True]
+        assert [inspection.score for inspection in together] == [inspector.inspect(frame).score for frame in frames]
 
 
 @needs_openvino

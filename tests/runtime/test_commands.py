@@ -5,7 +5,7 @@ from pathlib import Path
 
 import cv2
 import pytest
-from conftest import Spot
+from toy_bundle import Spot
 
 from nand_edge.command_line import main
 from nand_edge.normality import Normality, write_normality

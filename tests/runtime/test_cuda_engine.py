@@ -7,7 +7,7 @@ from types import ModuleType
 import cuda_stand_in
 import numpy as np
 import pytest
-from conftest import Spot
+from toy_bundle import Spot
 
 from nand_edge.bundle import add_engine, open_bundle
 from nand_edge.errors import NandEdgeError

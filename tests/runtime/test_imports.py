@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import cv2
-from conftest import Spot
+from toy_bundle import Spot
 
 _IMPORT = "import sys, json, nand_edge_runtime; print(json.dumps(sorted(sys.modules)))"
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Spot
-from toy_bundle import toy_normality, write_toy_bundle
+from toy_bundle import Spot, toy_normality, write_toy_bundle
 
 from nand_edge.errors import NandEdgeError
 from nand_edge.manifest import Target

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import Spot
+from toy_bundle import Spot
 
 from nand_edge.errors import NandEdgeError
 from nand_edge_runtime import Inspection, Inspector

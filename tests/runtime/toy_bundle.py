@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from nand_edge.bundle import GRAPH, GRAPH_FOR_TENSORRT, write_manifest
@@ -37,6 +39,9 @@ from nand_edge.signature import (
     THRESHOLD,
 )
 from nand_edge.suppression import FloatArray, align_corners_weights, normality_map, score, suppress
+
+Spot = Callable[..., NDArray[np.uint8]]
+"""Draws a frame [H, W, 3] of one grey value with a rectangle of another in the middle: the fixture `spot`."""
 
 CLIP_SHA256 = "c" * 64
 CLIP_MODEL = "toy-clip"

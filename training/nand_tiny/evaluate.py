@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from nand_edge.prompts import april_gan_normal, normality_prompts
 from nand_tiny.batches import kind_masks, tokenise
 from nand_tiny.defects import KINDS
 from nand_tiny.losses import map_logits
-from nand_tiny.model import NandTiny
+from nand_tiny.model import TAPS, NandTiny
 from nand_tiny.scene import make_scene
 from nand_tiny.surfaces import TEST_SURFACES
 from nand_tiny.wordings import HELD_OUT_WORDINGS, with_article
@@ -28,18 +29,41 @@ SEED = 9_999_991
 BATCH = 16
 
 
+class Figures(NamedTuple):
+    """What was measured of one kind; see `measure`."""
+
+    kind: str
+    defects: int
+    selectivity: float
+    inside: float
+    others: float
+    clear: float
+
+
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Folder of the run.")],
-    scenes: Annotated[int, typer.Option(help="How many pictures.")] = 320,
-    output: Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")] = None,
+    *,
+    scenes: Annotated[int, typer.Option(help="How many pictures.")] = 640,
+    taps: Annotated[str, typer.Option(help="Stages that the maps are averaged over.")] = "4,5",
+    output: Annotated[
+        Path | None, typer.Option("--json", help="Also write the table here, for the model card.")
+    ] = None,
 ) -> None:
     """Measure the averaged weights of a checkpoint."""
     model, step = load(run)
-    table = measure(model, scenes)
-    table["step"] = step
+    chosen = parse_taps(taps)
+    table = as_table(measure(model, scenes, chosen), f"Step {step}, stages {taps}, {scenes} scenes.")
     if output:
         output.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
-    show(table)
+    shown = Table(*table["columns"])
+    for row in table["rows"]:
+        shown.add_row(*row)
+    Console().print(shown, table["note"])
+
+
+def parse_taps(taps: str) -> tuple[int, ...]:
+    """Places among the model's taps of stages such as "4,5"."""
+    return tuple(TAPS.index(int(tap)) for tap in taps.split(","))
 
 
 def load(run: Path) -> tuple[NandTiny, int]:
@@ -51,13 +75,13 @@ def load(run: Path) -> tuple[NandTiny, int]:
 
 
 @torch.inference_mode()
-def measure(model: NandTiny, scenes: int) -> dict[str, Any]:
-    """Figures per kind and their means.
+def measure(model: NandTiny, scenes: int, taps: Sequence[int]) -> list[Figures]:
+    """Figures of every kind, and last their means.
 
     `selectivity` is the question that suppression asks: over all defects in all pictures, how well does the mean
     probability inside a defect's mask tell defects of the named kind from defects of other kinds (AUROC). `inside` and
-    `outside` are the mean probability inside masks of the kind, and of other kinds; `quiet` is the mean over pictures
-    without the kind of the map's maximum, off all defects.
+    `others` are the mean probability inside masks of the kind, and of other kinds; `clear` is the mean over pictures
+    without the kind of the map's maximum off all defects: what a good surface risks.
     """
     added, normal = text_features(model)
     rows: list[tuple[str, NDArray[np.float32], NDArray[np.float32]]] = []
@@ -66,7 +90,8 @@ def measure(model: NandTiny, scenes: int) -> dict[str, Any]:
         pictures = torch.stack([torch.from_numpy(scene.image).permute(2, 0, 1).float() / 127.5 - 1.0 for scene in made])
         masks = torch.stack([kind_masks(scene.masks) for scene in made])
         tokens, _ = model.encode_image(pictures)
-        maps = torch.stack([map_logits(tap, added, normal, masks.shape[-1]).sigmoid() for tap in tokens]).mean(dim=0)
+        logits = [map_logits(tokens[tap], added, normal, masks.shape[-1]) for tap in taps]
+        maps = torch.stack(logits).sigmoid().mean(dim=0)
         clear = 1.0 - masks.amax(dim=1, keepdim=True)
         loudest = (maps * clear).amax(dim=(2, 3))
         for place in range(len(made)):
@@ -91,34 +116,26 @@ def text_features(model: NandTiny) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.stack(added), mean(april_gan_normal("object"))
 
 
-def _figures(rows: list[tuple[str, NDArray[np.float32], NDArray[np.float32]]]) -> dict[str, Any]:
-    kinds = {}
+def _figures(rows: list[tuple[str, NDArray[np.float32], NDArray[np.float32]]]) -> list[Figures]:
+    figures = []
     for number, kind in enumerate(KINDS):
         own = np.array([row[0] == kind for row in rows])
         values = np.array([row[1][number] for row in rows])
         loud = np.array([row[2][number] for row in rows])
         if own.any() and not own.all():
-            kinds[kind] = {
-                "defects": int(own.sum()),
-                "selectivity": round(float(roc_auc_score(own, values)), 3),
-                "inside": round(float(values[own].mean()), 3),
-                "outside": round(float(values[~own].mean()), 3),
-                "quiet": round(float(loud[~own].mean()), 3),
-            }
-    mean = {
-        name: round(float(np.mean([row[name] for row in kinds.values()])), 3)
-        for name in ("selectivity", "inside", "outside", "quiet")
-    }
-    return {"mean": mean, "kinds": kinds}
+            selectivity = float(roc_auc_score(own, values))
+            inside, others, clear = values[own].mean(), values[~own].mean(), loud[~own].mean()
+            figures.append(Figures(kind, int(own.sum()), selectivity, float(inside), float(others), float(clear)))
+    return [
+        *figures,
+        Figures("all", len(rows), *(float(np.mean(column)) for column in list(zip(*figures, strict=True))[2:])),
+    ]
 
 
-def show(figures: dict[str, Any]) -> None:
-    """Print the figures as a table."""
-    table = Table("kind", "defects", "selectivity", "inside", "outside", "quiet")
-    for kind, row in figures["kinds"].items():
-        table.add_row(kind, *(str(value) for value in row.values()))
-    table.add_row("mean", "", *(str(value) for value in figures["mean"].values()))
-    Console().print(table)
+def as_table(figures: Sequence[Figures], note: str) -> dict[str, Any]:
+    """The figures as rows of text."""
+    rows = [[row.kind, str(row.defects), *(f"{value:.3f}" for value in row[2:])] for row in figures]
+    return {"columns": list(Figures._fields), "rows": rows, "note": note}
 
 
 if __name__ == "__main__":

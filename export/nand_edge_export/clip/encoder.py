@@ -15,7 +15,7 @@ from nand_edge_export.clip.loading import NAND_TINY, Clip
 from nand_edge_export.clip.projections import Projections, load_projections
 from nand_edge_export.preprocessing import Preprocessing
 
-NAND_TINY_TAPS = (3, 4, 5)
+NAND_TINY_TAPS = (4, 5)
 
 
 class ClipEncoder(nn.Module):

@@ -182,7 +182,7 @@ def _unknown(name: str, found: str, needed: str, do: str = "correct the name") -
 
 
 def _not_loaded(name: str, source: str, error: Exception) -> NandEdgeError:
-    first_line = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    first_line = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
     if Path(source).is_file():
         return NandEdgeError(
             f"CLIP {name!r}",

@@ -14,6 +14,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from nand_edge.bundle import Bundle
 from nand_edge.errors import NandEdgeError
+from nand_edge.files import require_writable_parent
 from nand_edge.images import list_images, read_frame
 from nand_edge.manifest import ThresholdRecord
 from nand_edge.normality import read_normality
@@ -48,6 +49,7 @@ def export(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as one JSON object.")] = False,
 ) -> None:
     """Export a base detector with normalities as one graph in a bundle, and compare it with torch."""
+    require_writable_parent(output)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("reading", total=None)

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as RichProgress
 
 from nand_edge.errors import NandEdgeError
+from nand_edge.files import require_writable_parent
 from nand_edge_export.detectors.files import write_detector
 from nand_edge_export.detectors.fit_april_gan import AprilGanMethod
 from nand_edge_export.detectors.fit_patchcore import PatchCoreMethod
@@ -84,6 +85,7 @@ def fit(
             **_given({"clip": clip, "projection": projection, "image_size": input_size, "taps": _parse_taps(taps)}),
         )
     _require_suffix(output)
+    require_writable_parent(output)
     with _bars() as progress:
         fitted = fit_detector(chosen, good_dir, holdout=holdout, seed=seed, progress=progress)
     write_detector(fitted.detector, output)

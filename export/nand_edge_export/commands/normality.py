@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from nand_edge.files import require_writable_parent
 from nand_edge.normality import write_normality
 from nand_edge_export.clip import NAND_TINY, load_clip
 from nand_edge_export.normality import make_normality
@@ -26,6 +27,7 @@ def normality(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as one JSON object.")] = False,
 ) -> None:
     """Turn words into a normality file: phrases, prompts, text features and the hash of the CLIP."""
+    require_writable_parent(output)
     with Console(stderr=True).status(f"embedding with {clip}"):
         made = make_normality(load_clip(clip), text, object_name, name=output.stem, phrases=phrase)
         write_normality(made, output)

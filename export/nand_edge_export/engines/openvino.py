@@ -63,10 +63,15 @@ class OpenVINOBuilder:
             state=EngineState.BUILT_NOT_RUN if difference is None else EngineState.PARITY_CHECKED,
             reason="the bundle has no samples to compare with" if difference is None else "",
             precision=bundle.manifest.precision,
-            built_with=f"openvino {self._openvino.__version__}",
+            built_with=f"openvino {self._version}",
             built_on=f"{platform.system()} {platform.machine()}",
             max_map_error=difference,
         )
+
+    @property
+    def _version(self) -> str:
+        """Its number, without the build's name that OpenVINO adds."""
+        return str(self._openvino.__version__).partition("-")[0]
 
     def _read_graph(self, bundle: Bundle) -> Any:
         graph = source_graph(bundle)
@@ -82,7 +87,7 @@ class OpenVINOBuilder:
 
     def _refused(self, graph: str, found: str) -> NandEdgeError:
         return NandEdgeError(
-            f"openvino {self._openvino.__version__} with {graph!r}",
+            f"openvino {self._version} with {graph!r}",
             found=found,
             needed=f"a graph with the inputs {', '.join(INPUTS)}",
             do="update openvino, or export the bundle again",

@@ -60,6 +60,8 @@ class Backend(Protocol):
             threshold: float32 [], the gate's threshold.
             text_features: float32 [K, 2, D], K >= 1.
 
+        An engine that judges the frames of a batch one by one may skip the CLIP branch for some of them.
+
         Returns:
             The outputs of `nand_edge.signature`, in memory that the caller may keep.
 
