@@ -19,6 +19,8 @@ from solar_cells.making import Refused
 from solar_cells.protocol import GroupResult, change_interval, mean_auroc
 
 NOT_BUILT = "not built"
+_DIGITS = 6
+"""Enough that who rounds a figure to three digits gets the figure's own."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,9 @@ def summarise(run: Run) -> dict[str, Any]:
     before, after = mean_auroc(groups)
     low, high = change_interval(groups)
     return {
-        "mean_auroc_before": round(before, 4),
-        "mean_auroc_after": round(after, 4),
-        "mean_auroc_change_95_percent": [round(low, 4), round(high, 4)],
+        "mean_auroc_before": round(before, _DIGITS),
+        "mean_auroc_after": round(after, _DIGITS),
+        "mean_auroc_change_95_percent": [round(low, _DIGITS), round(high, _DIGITS)],
         "groups": {result.group.name: _group(result) for result in groups},
         "engines": [
             *(_engine(run.bundle, record, run.device.checks) for record in manifest.engines),
@@ -120,8 +122,8 @@ def engines_table(summary: dict[str, Any]) -> Table:
 def _group(result: GroupResult) -> dict[str, Any]:
     return {
         "text": result.group.text,
-        "auroc_before": round(result.auroc_before, 4),
-        "auroc_after": round(result.auroc_after, 4),
+        "auroc_before": round(result.auroc_before, _DIGITS),
+        "auroc_after": round(result.auroc_after, _DIGITS),
         "cells": len(result.cells),
         "cells_declared_normal": sum(cell.group == result.group.name for cell in result.cells),
         "right_verdicts": {

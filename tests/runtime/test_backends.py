@@ -84,7 +84,7 @@ def test_cuda_is_never_exchanged_for_the_cpu(toy_bundle: Path, spot: Spot, capfd
     assert capfd.readouterr() == ("", ""), "one sentence, not the library's own lines"
 
 
-def test_the_best_engine_of_the_bundle_comes_first(own_bundle: Path) -> None:
+def test_engines_for_gpus_come_first_and_openvino_only_by_name(own_bundle: Path) -> None:
     bundle = open_bundle(own_bundle)
     assert candidates(bundle) == (Target.ONNX,)
     for target in (Target.OPENVINO, Target.TENSORRT_RTX, Target.TENSORRT):
@@ -92,7 +92,7 @@ def test_the_best_engine_of_the_bundle_comes_first(own_bundle: Path) -> None:
             target=target, file="graph.onnx", state=EngineState.BUILT_NOT_RUN, compute_capability="8.6"
         )
         bundle = add_engine(bundle, record)
-    assert candidates(bundle) == (Target.TENSORRT, Target.TENSORRT_RTX, Target.OPENVINO, Target.ONNX)
+    assert candidates(bundle) == (Target.TENSORRT, Target.TENSORRT_RTX, Target.ONNX)
 
 
 @pytest.mark.parametrize("target", [Target.TENSORRT, Target.TENSORRT_RTX])

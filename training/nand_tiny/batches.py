@@ -8,6 +8,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from open_clip.tokenizer import SimpleTokenizer
 from torch.utils.data import Dataset
 
@@ -20,8 +21,13 @@ from nand_tiny.wordings import WORDINGS, caption, object_nouns, pick, with_artic
 MAP_SIZE = 60
 """Side of the maps that the loss compares, a quarter of the picture's."""
 
-MASK_MARGIN = 4
-"""Pixels by which masks are widened, since the base detector's map is wider than the defect that it marks."""
+NARROW_MARGIN = 4
+WIDE_MARGIN = 10
+"""Pixels by which masks are widened: first little, to learn what is where, in the end as wide as a base detector's map
+is around a defect: PatchCore's map is over its threshold up to about 10 pixels off a defect of a panel."""
+
+NARROW_SHARE = 0.55
+"""Share of the pictures that come with the narrow margin."""
 
 TEXT_SEED_OFFSET = 1_000_003
 FIRST_STEP = 1 << 20
@@ -55,14 +61,15 @@ class ScenePictures(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         rng = np.random.default_rng((self.seed + TEXT_SEED_OFFSET, index))
         noun = pick(rng, SURFACES[scene.surface].nouns)
         words = tokenise([caption(rng, noun, sorted(scene.masks))])[0]
-        return picture, kind_masks(scene.masks), words
+        margin = NARROW_MARGIN if index < NARROW_SHARE * self.length else WIDE_MARGIN
+        return picture, kind_masks(scene.masks, margin), words
 
 
-def kind_masks(masks: dict[str, np.ndarray]) -> torch.Tensor:
-    """Masks [S, S] of the present kinds to float32 [kinds, 60, 60]; widened, and any touched cell counts."""
+def kind_masks(masks: dict[str, NDArray[np.bool_]], margin: int) -> torch.Tensor:
+    """Masks [S, S] of the present kinds to float32 [kinds, 60, 60], widened by `margin` pixels."""
     maps = torch.zeros(len(KINDS), MAP_SIZE, MAP_SIZE)
     for kind, mask in masks.items():
-        wide = cv2.dilate(mask.astype(np.uint8), np.ones((2 * MASK_MARGIN + 1,) * 2, np.uint8))
+        wide = cv2.dilate(mask.astype(np.uint8), np.ones((2 * margin + 1,) * 2, np.uint8))
         block = wide.shape[0] // MAP_SIZE
         cells = wide.reshape(MAP_SIZE, block, MAP_SIZE, block).mean(axis=(1, 3))
         maps[KINDS.index(kind)] = torch.from_numpy((cells >= 0.5).astype(np.float32))

@@ -29,9 +29,6 @@ def build(
     max_side: Annotated[int, typer.Option(min=64, help="Longest side of a frame, pixels.")] = 2048,
     max_normalities: Annotated[int, typer.Option(min=1, help="Most normalities in force at once.")] = 8,
     tf32: Annotated[bool, typer.Option("--tf32", help="Faster products, maps less exact.")] = False,
-    version_compatible: Annotated[
-        bool, typer.Option("--version-compatible", help="Let later versions of TensorRT load the engine.")
-    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the engine's record as one JSON object.")] = False,
 ) -> None:
     """Build an engine for a target into a bundle; needs no torch, and for tensorrt-rtx no GPU."""
@@ -41,7 +38,6 @@ def build(
         max_normalities=max_normalities,
         max_side=max_side,
         tf32=tf32,
-        version_compatible=version_compatible,
     )
     chosen, opened = _parse_target(target), open_bundle(bundle)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())

@@ -23,7 +23,7 @@ _FILE = "model.xml"
 
 
 class OpenVINOBuilder:
-    """Converts the graph; sizes stay free and weights stay float32."""
+    """Converts the graph for one frame a run, of any size; weights stay float32."""
 
     target = Target.OPENVINO
 
@@ -83,6 +83,8 @@ class OpenVINOBuilder:
         inputs = {name for port in model.inputs for name in port.get_names()}
         if not inputs >= set(INPUTS):
             raise self._refused(graph.name, f"inputs {', '.join(sorted(inputs))}")
+        # With a free batch size OpenVINO 2026.4 gives wrong maps in the first run of every batch size.
+        model.reshape({FRAMES: [1, -1, -1, 3]})
         return model
 
     def _refused(self, graph: str, found: str) -> NandEdgeError:

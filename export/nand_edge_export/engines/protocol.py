@@ -27,7 +27,6 @@ class BuildOptions:
         usual_frame: Height and width that the engine is tuned for, pixels.
         workspace_mib: Most memory for scratch space, MiB; None leaves it to the builder.
         tf32: Let products round to TF32: faster, and maps off by up to about 1e-2.
-        version_compatible: Make an engine that later versions of TensorRT load too (TensorRT only).
     """
 
     compute_capability: str | None = None
@@ -38,7 +37,6 @@ class BuildOptions:
     usual_frame: tuple[int, int] = (480, 640)
     workspace_mib: int | None = None
     tf32: bool = False
-    version_compatible: bool = False
 
     def __post_init__(self) -> None:
         """Refuse limits that contradict each other."""

@@ -6,7 +6,6 @@ The calls are those of TensorRT 10.3's Python API; they run here through TensorR
 from __future__ import annotations
 
 import importlib
-from typing import Any
 
 from nand_edge.bundle import Bundle
 from nand_edge.errors import NandEdgeError
@@ -49,16 +48,12 @@ class TensorRTBuilder:
                 do="build there, or use the target tensorrt-rtx, which builds for other devices",
             )
 
-        def configure(config: Any) -> None:
-            if options.version_compatible:
-                config.set_flag(self._trt.BuilderFlag.VERSION_COMPATIBLE)
-
         return build_with_tensorrt(
             self._trt,
             self.target,
             bundle,
             options,
             compute_capability=here,
-            configure=configure,
+            configure=lambda _: None,
             on_phase=on_phase,
         )
