@@ -13,12 +13,18 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from nand_edge.bundle import SAMPLES, Bundle
+from nand_edge.bundle import GRAPH, GRAPH_FOR_TENSORRT, SAMPLES, Bundle
 from nand_edge.errors import NandEdgeError
 from nand_edge.images import read_frame
+from nand_edge.manifest import Target
 from nand_edge.signature import ANOMALY_MAP, BASE_MAP, BASE_SCORE, SCORE, SUPPRESSION_MAP
 
-REFERENCE = f"{SAMPLES}/reference.safetensors"
+REFERENCES = {
+    GRAPH: f"{SAMPLES}/reference.safetensors",
+    GRAPH_FOR_TENSORRT: f"{SAMPLES}/reference.tensorrt.safetensors",
+}
+"""The results that belong to each graph: its resize may miss Pillow by a grey level, and the reference follows it."""
+
 MAPS = (BASE_MAP, SUPPRESSION_MAP, ANOMALY_MAP)
 SCORES = (BASE_SCORE, SCORE)
 
@@ -50,32 +56,37 @@ def largest_difference(results: Results, reference: Results) -> float:
     return max(float(np.nan_to_num(np.abs(results[name] - reference[name]).max(), nan=np.inf)) for name in MAPS)
 
 
-def write_samples(folder: Path, samples: Samples) -> None:
-    """Write samples into a bundle's folder that has none."""
-    (folder / SAMPLES).mkdir()
+def graph_of(target: Target) -> str:
+    """The graph that a target's engine is made from."""
+    return GRAPH if target is Target.ONNX else GRAPH_FOR_TENSORRT
+
+
+def write_samples(folder: Path, samples: Samples, graph: str) -> None:
+    """Write the samples of one graph into a bundle's folder; all graphs share the frames."""
+    (folder / SAMPLES).mkdir(exist_ok=True)
     for name, frame in zip(samples.names, samples.frames, strict=True):
         written = cv2.imwrite(str(folder / SAMPLES / name), frame)
         if not written:
             raise OSError(f"cannot write {folder / SAMPLES / name}")
     reference = {name: np.ascontiguousarray(values) for name, values in samples.reference.items()}
-    save_file(reference, folder / REFERENCE, metadata={"frames": json.dumps(samples.names)})
+    save_file(reference, folder / REFERENCES[graph], metadata={"frames": json.dumps(samples.names)})
 
 
-def read_samples(bundle: Bundle) -> Samples:
-    """Read the samples of a bundle.
+def read_samples(bundle: Bundle, graph: str) -> Samples:
+    """Read the samples of one of a bundle's graphs.
 
     Raises:
         NandEdgeError: There are none, or they are damaged.
     """
-    path = bundle.path(REFERENCE)
+    path = bundle.path(REFERENCES[graph])
     if not path.is_file():
-        raise _unusable(bundle, f"no {REFERENCE}")
+        raise _unusable(bundle, f"no {REFERENCES[graph]}")
     try:
         with safe_open(str(path), framework="numpy") as stream:
             names: Sequence[str] = json.loads((stream.metadata() or {})["frames"])
             reference = {name: np.asarray(stream.get_tensor(name)) for name in (*MAPS, *SCORES)}
     except (SafetensorError, KeyError, ValueError) as error:
-        raise _unusable(bundle, f"a {REFERENCE} that cannot be read ({error})") from None
+        raise _unusable(bundle, f"a {REFERENCES[graph]} that cannot be read ({error})") from None
     if not names or {len(values) for values in reference.values()} != {len(names)}:
         raise _unusable(bundle, f"{len(names)} frames, and results of another number")
     frames = tuple(read_frame(bundle.path(f"{SAMPLES}/{name}")) for name in names)

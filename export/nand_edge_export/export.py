@@ -124,7 +124,8 @@ def export_bundle(
     with whole_folder(output) as folder:
         on_phase("assembling the graphs")
         _write_graphs(parts, export, folder)
-        write_samples(folder, samples[Lowering.PORTABLE])
+        for name, lowering in GRAPHS.items():
+            write_samples(folder, samples[lowering], name)
         normalities = _write_normalities(export.normalities, folder)
         on_phase("comparing with the reference")
         parity = _check_graphs(export, samples, folder)

@@ -60,7 +60,8 @@ def write_toy_bundle(folder: Path, *, base_gain: float = 1 / 255) -> Path:
     for name, added in (("bright", [1, 0]), ("dark", [0, 1])):
         write_normality(toy_normality(name, [1 - value for value in added]), folder / f"normalities/{name}.normality")
     if np.isfinite(base_gain):
-        write_samples(folder, toy_samples())
+        for graph in (GRAPH, GRAPH_FOR_TENSORRT):
+            write_samples(folder, toy_samples(), graph)
     write_manifest(folder, toy_manifest(folder.stem))
     return folder
 

@@ -7,14 +7,14 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from nand_edge.bundle import Bundle
+from nand_edge.bundle import GRAPH_FOR_TENSORRT, Bundle
 from nand_edge.errors import NandEdgeError
 from nand_edge.inspection import decide
-from nand_edge.samples import REFERENCE, largest_difference, read_samples
+from nand_edge.samples import REFERENCES, largest_difference, read_samples
 from nand_edge.signature import SCORE
 
-MAX_MAP_ERROR = 5e-3
-"""What maps may be off by: sums in another order, and a resized pixel in 10,000 that is off by a grey level."""
+MAX_MAP_ERROR = 1e-4
+"""What fp32 maps may be off by."""
 
 _GATE_OPEN = -1e30
 
@@ -37,9 +37,9 @@ def map_error(bundle: Bundle, run: RunEngine) -> float | None:
             the samples are damaged.
     """
     active = [record.name for record in bundle.manifest.normalities if record.active]
-    if not active or not bundle.path(REFERENCE).is_file():
+    if not active or not bundle.path(REFERENCES[GRAPH_FOR_TENSORRT]).is_file():
         return None
-    samples = read_samples(bundle)
+    samples = read_samples(bundle, GRAPH_FOR_TENSORRT)
     text_features = np.stack([bundle.normality(name).text_features for name in active])
     threshold = bundle.manifest.threshold.value
     largest, wrong = 0.0, 0

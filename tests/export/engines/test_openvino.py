@@ -18,7 +18,7 @@ from nand_edge.manifest import EngineState, Target
 from nand_edge.signature import BASE_SCORE, CLIP_RAN, FRAMES, SCORE, TEXT_FEATURES, THRESHOLD
 from nand_edge_export.engines.build import build_engine
 
-REFERENCE = "samples/reference.safetensors"
+REFERENCE = "samples/reference.tensorrt.safetensors"
 
 
 def compiled(bundle: Bundle) -> openvino.CompiledModel:
