@@ -46,8 +46,9 @@ format: $(INSTALLED)  ## Format the code and mend what can be mended
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-bench: $(INSTALLED)  ## Measure latency against two eager PyTorch models, and put the figures into the README
+bench: demo  ## Run the demo, measure latency against two eager PyTorch models, and put the figures into the README
 	$(PYTHON) benchmarks/latency.py
+	$(PYTHON) benchmarks/demo.py
 	$(PYTHON) benchmarks/readme.py
 
 train: $(INSTALLED)  ## Train the embedded CLIP again
