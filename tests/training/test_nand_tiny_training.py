@@ -11,8 +11,6 @@ import torch
 
 from nand_tiny.batches import (
     CONTEXT_LENGTH,
-    NARROW_MARGIN,
-    WIDE_MARGIN,
     ScenePictures,
     kind_masks,
     step_sentences,
@@ -82,12 +80,12 @@ def test_only_the_map_of_the_words_and_the_later_trunk_learn(table: torch.Tensor
 def test_masks_are_widened_and_belong_to_their_kind() -> None:
     mask = np.zeros((240, 240), np.bool_)
     mask[100:140, 60] = True
-    maps = kind_masks({"crack": mask}, NARROW_MARGIN)
+    maps = kind_masks({"crack": mask}, 4)
     assert maps.shape == (len(KINDS), 60, 60)
     assert maps[KINDS.index("crack")].sum() == maps.sum()
     assert maps[KINDS.index("crack"), 30, 14:16].tolist() == [1.0, 1.0]
     assert maps[KINDS.index("crack"), 30, 17] == 0.0
-    assert kind_masks({"crack": mask}, WIDE_MARGIN)[KINDS.index("crack"), 30, 17] == 1.0
+    assert kind_masks({"crack": mask}, 10)[KINDS.index("crack"), 30, 17] == 1.0
 
 
 def test_sentences_of_a_step_are_the_same_each_time() -> None:

