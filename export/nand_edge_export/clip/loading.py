@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from nand_edge.errors import NandEdgeError
 from nand_edge.manifest import WeightsSource
 from nand_edge_export.hub import use_cache_without_network
 from nand_edge_export.preprocessing import Preprocessing
+from nand_edge_export.tensors import require_finite, sha256_of_tensors
 
 NAND_TINY = "nand-tiny"
 NAND_TINY_FOLDER = Path(__file__).with_name("nand_tiny")
@@ -90,7 +90,9 @@ def load_clip(name: str, *, image_size: int | None = None, seed: int = 0) -> Cli
     model_name, source = _split(name)
     model = _create(name, model_name, source, image_size)
     model.eval().requires_grad_(requires_grad=False)
-    _refuse_damaged(name, model)
+    # open_clip's causal mask is infinite on purpose and no weight.
+    weights = {key: tensor for key, tensor in model.state_dict().items() if not key.endswith("attn_mask")}
+    require_finite(weights, f"CLIP {name!r}")
     cfg = open_clip.get_model_preprocess_cfg(model)
     size = cfg["size"] if isinstance(cfg["size"], int) else cfg["size"][0]
     sha256 = hash_weights(model)
@@ -109,12 +111,8 @@ def hash_weights(model: torch.nn.Module) -> str:
 
     That one is resized to the input size, while the text features are the same at every size.
     """
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        if name != _POSITION_EMBEDDING:
-            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-            digest.update(tensor.detach().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+    state = model.state_dict()
+    return sha256_of_tensors({name: tensor for name, tensor in state.items() if name != _POSITION_EMBEDDING})
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -159,18 +157,6 @@ def _create(name: str, model_name: str, source: str, image_size: int | None) -> 
 def _not_from_open_clip(record: logging.LogRecord) -> bool:
     """Keep open_clip's log lines off the screen: what matters of them is in the error."""
     return "open_clip" not in record.pathname
-
-
-def _refuse_damaged(name: str, model: torch.nn.Module) -> None:
-    for key, tensor in model.state_dict().items():
-        # open_clip's causal mask is infinite on purpose and no weight.
-        if tensor.is_floating_point() and not key.endswith("attn_mask") and not torch.isfinite(tensor).all():
-            raise NandEdgeError(
-                f"CLIP {name!r}",
-                found=f"NaN or infinity in {key}",
-                needed="finite weights",
-                do="use another weights file",
-            )
 
 
 def _licence(name: str, source: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import re
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from nand_edge.errors import NandEdgeError
 from nand_edge.files import whole_file
 from nand_edge.manifest import WeightsSource
 from nand_edge_export.clip.loading import NAND_TINY, NAND_TINY_FOLDER, RANDOM
+from nand_edge_export.tensors import require_finite, sha256_of_tensors
 
 LOGIT_SCALE = 100.0
 """Factor of the cosine in the official release."""
@@ -41,9 +41,7 @@ class Projections:
 
     def write(self, path: Path) -> None:
         """Write them as safetensors with the official release's names inside the checkpoint."""
-        tensors = {}
-        for number, (weight, bias) in enumerate(self.layers):
-            tensors[f"fc.{number}.weight"], tensors[f"fc.{number}.bias"] = weight.contiguous(), bias.contiguous()
+        tensors = {name: tensor.contiguous() for name, tensor in _named(self.layers).items()}
         with whole_file(path) as temporary:
             save_file(tensors, temporary, metadata={"logit_scale": str(self.logit_scale)})
 
@@ -65,12 +63,23 @@ def load_projections(name: str | None, *, clip_name: str, channels: Sequence[int
         return _random(channels, width)
     path = _file_of(name, clip_name)
     tensors, logit_scale = _read(path)
+    require_finite(tensors, f"projections {str(path)!r}")
     numbers = sorted(int(match.group(1)) for key in tensors if (match := _WEIGHT.fullmatch(key)))
-    layers = tuple(_layer(path, tensors, number) for number in numbers)
+    layers = tuple(_layer(tensors, number) for number in numbers)
     _check_shapes(path, layers, channels, width)
     licence = "Apache-2.0" if path.parent == NAND_TINY_FOLDER else "as its publisher states"
     label = clip_name if path.parent == NAND_TINY_FOLDER else path.name
-    return Projections(layers, WeightsSource(name=label, sha256=_hash(layers), licence=licence), logit_scale)
+    return Projections(
+        layers, WeightsSource(name=label, sha256=sha256_of_tensors(_named(layers)), licence=licence), logit_scale
+    )
+
+
+def _named(layers: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """The layers by the names that the official release has inside its checkpoints."""
+    named = {}
+    for number, (weight, bias) in enumerate(layers):
+        named[f"fc.{number}.weight"], named[f"fc.{number}.bias"] = weight, bias
+    return named
 
 
 def _file_of(name: str | None, clip_name: str) -> Path:
@@ -115,12 +124,9 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], float]:
     return {name: tensor.float() for name, tensor in tensors.items()}, logit_scale
 
 
-def _layer(path: Path, tensors: dict[str, torch.Tensor], number: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _layer(tensors: dict[str, torch.Tensor], number: int) -> tuple[torch.Tensor, torch.Tensor]:
     weight = tensors[f"fc.{number}.weight"]
-    bias = tensors.get(f"fc.{number}.bias", torch.zeros(weight.shape[0]))
-    if not (torch.isfinite(weight).all() and torch.isfinite(bias).all()):
-        raise _unsuitable(path, f"NaN or infinity in layer {number}")
-    return weight, bias
+    return weight, tensors.get(f"fc.{number}.bias", torch.zeros(weight.shape[0]))
 
 
 def _check_shapes(
@@ -142,14 +148,7 @@ def _random(channels: Sequence[int], width: int) -> Projections:
     layers = tuple(
         (torch.randn(width, count, generator=generator) * count**-0.5, torch.zeros(width)) for count in channels
     )
-    return Projections(layers, WeightsSource(name=RANDOM, sha256=_hash(layers), licence="none"))
-
-
-def _hash(layers: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> str:
-    digest = hashlib.sha256()
-    for weight, bias in layers:
-        digest.update(weight.contiguous().numpy().tobytes() + bias.contiguous().numpy().tobytes())
-    return digest.hexdigest()
+    return Projections(layers, WeightsSource(name=RANDOM, sha256=sha256_of_tensors(_named(layers)), licence="none"))
 
 
 def _unsuitable(path: Path, found: str) -> NandEdgeError:

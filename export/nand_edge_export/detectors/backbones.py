@@ -17,9 +17,9 @@ from nand_edge.errors import NandEdgeError
 from nand_edge.files import sha256_of_file
 from nand_edge.manifest import WeightsSource
 from nand_edge_export.detectors import efficientnet_lite0
-from nand_edge_export.detectors.protocol import require_finite, sha256_of_tensors
 from nand_edge_export.hub import use_cache_without_network
 from nand_edge_export.preprocessing import Preprocessing
+from nand_edge_export.tensors import require_finite, sha256_of_tensors
 
 DEFAULT = efficientnet_lite0.ARCHITECTURE
 _STRIDES = (8, 16)

@@ -15,8 +15,9 @@ from nand_edge.errors import NandEdgeError
 from nand_edge.files import whole_file
 from nand_edge.manifest import ThresholdRecord, WeightsSource
 from nand_edge_export.detectors import DETECTORS
-from nand_edge_export.detectors.protocol import Detector, require_finite
+from nand_edge_export.detectors.protocol import Detector
 from nand_edge_export.preprocessing import Preprocessing
+from nand_edge_export.tensors import require_finite
 
 FORMAT = "nand-edge detector 1"
 

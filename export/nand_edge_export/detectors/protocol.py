@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -82,32 +81,6 @@ class Detector(nn.Module, ABC):
             settings=self.settings,
             weights=self.weights,
         )
-
-
-def require_finite(tensors: Mapping[str, torch.Tensor], name: str) -> None:
-    """Refuse weights with NaN or infinity.
-
-    Raises:
-        NandEdgeError: A tensor of `tensors` has a value that is no finite number.
-    """
-    for key, tensor in tensors.items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise NandEdgeError(
-                name,
-                found=f"NaN or infinity in {key!r}",
-                needed="finite weights",
-                do="use an undamaged file, or train it again",
-            )
-
-
-def sha256_of_tensors(tensors: Mapping[str, torch.Tensor]) -> str:
-    """Hash over the names, types, shapes and values of tensors, for weights that did not come from a file of ours."""
-    digest = hashlib.sha256()
-    for key in sorted(tensors):
-        array = tensors[key].detach().cpu().contiguous().numpy()
-        digest.update(f"{key} {array.dtype} {array.shape}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
 
 
 def setting(settings: Mapping[str, Any], key: str, kind: type[Any]) -> Any:

@@ -96,5 +96,5 @@ def test_nan_weights_are_refused(tmp_path: Path) -> None:
     state["text_projection"][0, 0] = torch.nan
     path = tmp_path / "nan.safetensors"
     save_file(state, path)
-    with pytest.raises(NandEdgeError, match="NaN or infinity in text_projection"):
+    with pytest.raises(NandEdgeError, match="NaN or infinity in 'text_projection'"):
         load_clip(f"ViT-S-32-alt:{path}")
