@@ -3,7 +3,8 @@
 Three measurements, each within one run and by turns, so that what else the machine does hits all sides alike:
 
 1. APRIL-GAN as base detector on ViT-B-16 at 224 pixels, weights random (speed does not depend on them): the bundle's
-   one graph against the same method as two eager PyTorch models, each with its own preprocessing and encoder pass.
+   one graph against the same method as two eager PyTorch models, each with its own preprocessing by OpenCV and its own
+   encoder pass.
 2. PatchCore as base detector with the embedded CLIP: the mean cost of a frame when 1 % of the frames reach the
    threshold, against the same graph with its gate shut, which is the base detector alone.
 3. Import, bundle and first verdict in a fresh process: seconds and peak memory, on the bundle of 2.
@@ -42,6 +43,8 @@ from nand_edge_export.detectors.backbones import DEFAULT, load_backbone
 from nand_edge_export.detectors.patchcore import PatchFeatures
 from nand_edge_export.export import Export, export_bundle
 from nand_edge_export.normality import make_normality
+from nand_edge_export.preprocessing import Preprocessing
+from nand_edge_export.reference import Resize, pillow_resize
 from nand_edge_runtime import Inspector
 from nand_edge_runtime.latency import Latency, measure, measure_alternating
 
@@ -106,20 +109,20 @@ class TwoEagerModels:
         self._base_encoder, self._nd_encoder = encoders
         self._text = torch.from_numpy(text_features)
 
-    def __call__(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def __call__(self, frame: NDArray[np.uint8], resize: Resize) -> NDArray[np.float32]:
         """Final map, float32 [M, M], of a frame uint8 [H, W, 3] BGR (Eq. 6 of NAND)."""
-        base_map = self._base_map(frame)
-        return base_map * (1 - self._suppression_map(frame))
+        base_map = self._base_map(frame, resize)
+        return base_map * (1 - self._suppression_map(frame, resize))
 
-    def _base_map(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _base_map(self, frame: NDArray[np.uint8], resize: Resize) -> NDArray[np.float32]:
         with torch.inference_mode():
-            image = self._base_encoder.preprocessing.prepare(frame[None])
+            image = _prepared(self._base_encoder.preprocessing, frame, resize)
             result: NDArray[np.float32] = self._detector(*self._base_encoder(image))[0].numpy()
         return result
 
-    def _suppression_map(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _suppression_map(self, frame: NDArray[np.uint8], resize: Resize) -> NDArray[np.float32]:
         with torch.inference_mode():
-            image = self._nd_encoder.preprocessing.prepare(frame[None])
+            image = _prepared(self._nd_encoder.preprocessing, frame, resize)
             maps = []
             for tokens, (rows, columns) in zip(self._nd_encoder(image), self._nd_encoder.grids, strict=True):
                 logits = (LOGIT_SCALE * tokens @ self._text.T).transpose(1, 2).unflatten(2, (rows, columns))
@@ -127,6 +130,16 @@ class TwoEagerModels:
                 maps.append(logits.softmax(dim=1)[:, 1])
             result: NDArray[np.float32] = torch.stack(maps).mean(dim=0)[0].numpy()
         return result
+
+
+def opencv_resize(frames: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """What a client without a toolkit does: quick, and not what the model was trained with."""
+    side = (preprocessing.size, preprocessing.size)
+    return np.stack([cv2.resize(frame, side, interpolation=cv2.INTER_AREA)[..., ::-1] for frame in frames])
+
+
+def _prepared(preprocessing: Preprocessing, frame: NDArray[np.uint8], resize: Resize) -> torch.Tensor:
+    return preprocessing.normalise(resize(frame[None], preprocessing))
 
 
 def measure_one_graph(folder: Path, repeats: int, threads: int) -> list[Row]:
@@ -148,12 +161,14 @@ def measure_one_graph(folder: Path, repeats: int, threads: int) -> list[Row]:
     inspectors = [Inspector(bundle, target=target, threads=threads) for target in targets]
     for inspector in inspectors:
         inspection = inspector.inspect(frame)
-        if not inspection.clip_ran or not np.allclose(inspection.anomaly_map, eager(frame), atol=2e-2):
+        if not inspection.clip_ran or not np.allclose(inspection.anomaly_map, eager(frame, pillow_resize), atol=2e-2):
             raise SystemExit(
                 f"{inspector.target.value} does not compute what the eager models compute: nothing to time"
             )
     baseline, *graphs = measure_alternating(
-        [lambda: eager(frame), *(_inspecting(inspector, frame) for inspector in inspectors)], warmup=3, repeats=repeats
+        [lambda: eager(frame, opencv_resize), *(_inspecting(inspector, frame) for inspector in inspectors)],
+        warmup=3,
+        repeats=repeats,
     )
     for inspector in inspectors:
         inspector.close()

@@ -8,6 +8,7 @@ import numpy as np
 import open_clip
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from nand_tiny.batches import (
     CONTEXT_LENGTH,
@@ -17,7 +18,8 @@ from nand_tiny.batches import (
     tokenise,
 )
 from nand_tiny.defects import KINDS
-from nand_tiny.model import CONFIG_FILE, NandTiny
+from nand_tiny.model import CONFIG_FILE, TAPS, NandTiny
+from nand_tiny.publish import MODEL_FILE, PROJECTIONS_FILE, publish
 from nand_tiny.train import Training, rate_factor, start, train_step
 
 TEXTS = ["a photo of a carpet with a loose thread", "crack"]
@@ -68,6 +70,19 @@ def test_open_clip_loads_what_was_trained_and_computes_the_same(table: torch.Ten
             projected = torch.nn.functional.normalize(projection(stage.permute(0, 2, 3, 1)), dim=-1)
             torch.testing.assert_close(tap.permute(0, 2, 3, 1), projected, atol=1e-4, rtol=0)
         torch.testing.assert_close(pooled, plain.encode_image(image, normalize=True), atol=1e-4, rtol=0)
+
+
+def test_what_is_published_is_small_and_holds_the_chosen_taps(table: torch.Tensor, tmp_path: Path) -> None:
+    training = start(0, table)
+    training.save(tmp_path / "checkpoint.pt")
+    publish(tmp_path, taps="4,5", output=tmp_path)
+    weights = load_file(tmp_path / MODEL_FILE)
+    assert sum((tmp_path / name).stat().st_size for name in (MODEL_FILE, PROJECTIONS_FILE)) <= 20 << 20
+    assert {tensor.dtype for tensor in weights.values() if tensor.is_floating_point()} == {torch.float16}
+    projections = load_file(tmp_path / PROJECTIONS_FILE)
+    for number, layer in enumerate(training.average.projections[1:]):
+        torch.testing.assert_close(projections[f"fc.{number}.weight"], layer.weight.half())
+    assert f"fc.{len(TAPS) - 1}.weight" not in projections
 
 
 def test_only_the_map_of_the_words_and_the_later_trunk_learn(table: torch.Tensor) -> None:

@@ -12,6 +12,8 @@ from nand_tiny.evaluate import load, parse_taps
 from nand_tiny.model import CONFIG_FILE, LOGIT_SCALE
 
 MAX_BYTES = 20 << 20
+MODEL_FILE = "open_clip_model.safetensors"
+PROJECTIONS_FILE = "projections.safetensors"
 
 
 def publish(
@@ -28,9 +30,9 @@ def publish(
         for number, layer in enumerate(model.projections[tap] for tap in parse_taps(taps))
         for name, tensor in layer.state_dict().items()
     }
-    save_file(clip, output / "open_clip_model.safetensors")
-    save_file(projections, output / "projections.safetensors", metadata={"logit_scale": str(LOGIT_SCALE)})
-    size = sum((output / name).stat().st_size for name in ("open_clip_model.safetensors", "projections.safetensors"))
+    save_file(clip, output / MODEL_FILE)
+    save_file(projections, output / PROJECTIONS_FILE, metadata={"logit_scale": str(LOGIT_SCALE)})
+    size = sum((output / name).stat().st_size for name in (MODEL_FILE, PROJECTIONS_FILE))
     if size > MAX_BYTES:
         raise typer.BadParameter(f"the weights take {size} bytes, at most {MAX_BYTES} are allowed")
     typer.echo(f"step {step}: {size / (1 << 20):.1f} MiB in {output}")
