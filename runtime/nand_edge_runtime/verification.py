@@ -18,11 +18,12 @@ from nand_edge_runtime.inspector import Inspector
 
 MAX_MAP_ERROR = {
     Target.ONNX: 1e-4,
-    Target.OPENVINO: 1e-4,
+    Target.OPENVINO: 5e-3,
     Target.TENSORRT: 1e-2,
     Target.TENSORRT_RTX: 1e-2,
 }
-"""What the maps of an fp32 engine may be off by: GPUs may multiply in TF32."""
+"""What the maps of an fp32 engine may be off by. Only ONNX Runtime resizes exactly as at export; elsewhere a pixel in
+some 10,000 may be a grey level off, and GPUs may multiply in TF32."""
 
 _GATE_OPEN = -1e30
 
