@@ -57,6 +57,7 @@ class Inspector:
         normalities: Names in the bundle, paths to .normality files or normalities; `[]` is none, None the bundle's own.
         threshold: What scores are compared with; None takes the bundle's.
         threads: CPU threads for one frame; None lets the engine choose.
+        precision: `fp32`, or `bf16` with the target `openvino`: faster where the CPU has it, maps less exact.
 
     Raises:
         NandEdgeError: The bundle is damaged, no engine of it can run here, or a normality does not fit.
@@ -71,6 +72,7 @@ class Inspector:
         normalities: Sequence[NormalityChoice] | None = None,
         threshold: float | None = None,
         threads: int | None = None,
+        precision: str = "fp32",
     ) -> None:
         self._bundle = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
         self._in_force = _InForce(
@@ -82,7 +84,7 @@ class Inspector:
         self._closed = False
         self._next_index = 0
         self._identity = self._bundle.sha256
-        self._backend = open_backend(self._bundle, target, BackendOptions(provider, threads))
+        self._backend = open_backend(self._bundle, target, BackendOptions(provider, threads, precision))
 
     @property
     def bundle(self) -> Bundle:

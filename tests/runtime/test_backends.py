@@ -74,6 +74,21 @@ def test_a_provider_belongs_to_onnx_runtime(toy_bundle: Path) -> None:
         Inspector(toy_bundle, target="openvino", provider="cuda")
 
 
+@needs_openvino
+def test_openvino_computes_in_bf16_when_asked_and_says_so(toy_bundle: Path, spot: Spot) -> None:
+    with Inspector(toy_bundle) as exact, Inspector(toy_bundle, target="openvino", precision="bf16") as quick:
+        assert quick.device == "CPU, bf16"
+        assert quick.inspect(spot()).base_score == pytest.approx(exact.inspect(spot()).base_score, rel=0.05)
+
+
+@pytest.mark.parametrize(("target", "precision"), [(None, "bf16"), ("onnx", "bf16"), ("openvino", "int4")])
+def test_a_precision_that_the_target_does_not_have_is_refused(
+    toy_bundle: Path, target: str | None, precision: str
+) -> None:
+    with pytest.raises(NandEdgeError, match=f"precision '{precision}': found target"):
+        Inspector(toy_bundle, target=target, precision=precision)
+
+
 def test_cuda_is_never_exchanged_for_the_cpu(toy_bundle: Path, spot: Spot, capfd: pytest.CaptureFixture[str]) -> None:
     try:
         with Inspector(toy_bundle, provider="cuda") as inspector:

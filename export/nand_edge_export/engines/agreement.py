@@ -14,8 +14,8 @@ from nand_edge.samples import REFERENCES, largest_difference, read_samples
 from nand_edge.signature import SCORE
 
 MAX_MAP_ERROR = 5e-3
-"""What fp32 maps may be off by: an engine's own arithmetic rounds a resized pixel in some 10,000 to the next grey level,
-which alone moves a map by 1e-3. With equal pixels engines agree to 1e-5."""
+"""What fp32 maps may be off by: an engine's own arithmetic rounds a resized pixel in some 10,000 to the next grey
+level, which alone moves a map by 1e-3. With equal pixels engines agree to 1e-5."""
 
 _GATE_OPEN = -1e30
 

@@ -9,7 +9,7 @@ from typing import cast
 from nand_edge.bundle import Bundle
 from nand_edge.errors import NandEdgeError
 from nand_edge.manifest import Target
-from nand_edge_runtime.backends.protocol import Backend, BackendOptions, Outputs, TargetUnavailableError
+from nand_edge_runtime.backends.protocol import BF16, FP32, Backend, BackendOptions, Outputs, TargetUnavailableError
 
 __all__ = [
     "BACKENDS",
@@ -44,13 +44,14 @@ def open_backend(bundle: Bundle, target: Target | str | None = None, options: Ba
         bundle: An opened bundle.
         target: The target to use; a named one never falls back to another. None takes the first of `candidates`
             that this machine can run; each one passed over is logged with its reason.
-        options: Execution provider and threads.
+        options: Execution provider, threads and precision.
 
     Raises:
         TargetUnavailableError: The named target, or every candidate, cannot run on this machine.
-        NandEdgeError: The target or the options are unknown, or the engine cannot be loaded.
+        NandEdgeError: The target or the options are unknown or do not go together, or the engine cannot be loaded.
     """
     options = options or BackendOptions()
+    _check_precision(target, options)
     if target is not None:
         chosen = parse_target(target)
         if chosen is not Target.ONNX and options.provider != "cpu":
@@ -68,6 +69,16 @@ def open_backend(bundle: Bundle, target: Target | str | None = None, options: Ba
         except TargetUnavailableError as error:
             _log.info("target %s passed over: %s", candidate.value, error)
     return _load(portable)(bundle, options)
+
+
+def _check_precision(target: Target | str | None, options: BackendOptions) -> None:
+    if options.precision not in (FP32, BF16) or (options.precision == BF16 and target != Target.OPENVINO):
+        raise NandEdgeError(
+            f"precision {options.precision!r}",
+            found=f"target {parse_target(target).value if target else 'not named'!r}",
+            needed=f"{FP32!r}, or {BF16!r} with the target 'openvino'",
+            do="leave the precision out or name that target",
+        )
 
 
 def candidates(bundle: Bundle) -> tuple[Target, ...]:

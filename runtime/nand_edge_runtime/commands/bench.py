@@ -31,6 +31,9 @@ def bench(
     target: Annotated[str | None, typer.Option(help="onnx, openvino, tensorrt or tensorrt-rtx.")] = None,
     provider: Annotated[str, typer.Option(help="ONNX Runtime's provider: cpu or cuda.")] = "cpu",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads for one frame.")] = None,
+    precision: Annotated[
+        str, typer.Option(help="fp32, or bf16 with the target openvino: faster, less exact.")
+    ] = "fp32",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result as JSON; - is stdout.")] = None,
     chart: Annotated[Path | None, typer.Option(help="Write a histogram as SVG.")] = None,
 ) -> None:
@@ -38,7 +41,7 @@ def bench(
     width, height = _parse_size(size)
     options = BenchmarkOptions(frames, height, width, batch, reject_rate)
     with (
-        Inspector(bundle, target=target, provider=provider, threads=threads) as inspector,
+        Inspector(bundle, target=target, provider=provider, threads=threads, precision=precision) as inspector,
         Progress(console=Console(stderr=True), transient=True) as progress,
     ):
         task = progress.add_task("measuring", total=options.warmup + options.frames)

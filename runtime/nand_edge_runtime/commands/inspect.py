@@ -36,6 +36,9 @@ def inspect(
     target: Annotated[str | None, typer.Option(help="onnx, openvino, tensorrt or tensorrt-rtx.")] = None,
     provider: Annotated[str, typer.Option(help="ONNX Runtime's provider: cpu or cuda.")] = "cpu",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads for one frame.")] = None,
+    precision: Annotated[
+        str, typer.Option(help="fp32, or bf16 with the target openvino: faster, less exact.")
+    ] = "fp32",
     frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Pass over unreadable images and count them.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
@@ -56,6 +59,7 @@ def inspect(
                 normalities=[] if no_normalities else normality or None,
                 threshold=threshold,
                 threads=threads,
+                precision=precision,
             )
         )
         opened = open_source(source, skip_bad=skip_bad)
