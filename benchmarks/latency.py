@@ -334,7 +334,7 @@ def draw(groups: Sequence[tuple[str, Sequence[Row], Callable[[Latency], float]]]
     for axis, (title, rows, figure_of) in zip(axes, groups, strict=True):
         values = [figure_of(row.latency) for row in rows]
         labels = [row.what.replace(" (", "\n(") for row in rows]
-        bars = axis.barh(labels, values, color=["#9ca3af", "#2563eb", "#0d9488"][: len(rows)], height=0.62)
+        bars = axis.barh(labels, values, color=["#9ca3af", "#2563eb", "#0d9488", "#7c3aed"][: len(rows)], height=0.62)
         axis.bar_label(bars, [f"{value:.1f} ms" for value in values], padding=4, fontsize=10)
         axis.invert_yaxis()
         axis.set_title(title, loc="left", fontsize=11, fontweight="bold")
