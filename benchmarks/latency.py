@@ -47,6 +47,7 @@ from nand_edge_export.preprocessing import Preprocessing
 from nand_edge_export.reference import Resize, pillow_resize
 from nand_edge_runtime import Inspector
 from nand_edge_runtime.latency import Latency, measure, measure_alternating
+from nand_edge_runtime.machine import processor_name
 
 RESULTS = Path(__file__).resolve().parent / "results"
 RANDOM_CLIP = "ViT-B-16:random"
@@ -273,14 +274,9 @@ def _inspecting(inspector: Inspector, frame: NDArray[np.uint8]) -> Callable[[], 
 
 def machine() -> dict[str, Any]:
     """What was measured on."""
-    cpu = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [line for line in cpuinfo.read_text(encoding="utf-8").splitlines() if line.startswith("model name")]
-        cpu = names[0].partition(":")[2].strip() if names else cpu
     packages = ("torch", "onnxruntime-gpu", "onnxruntime", "openvino", "numpy", "opencv-python", "pillow")
     return {
-        "cpu": cpu,
+        "cpu": processor_name(),
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -16,8 +17,9 @@ from safetensors.numpy import save_file
 from nand_edge.bundle import GRAPH, GRAPH_FOR_TENSORRT, SAMPLES, Bundle
 from nand_edge.errors import NandEdgeError
 from nand_edge.images import read_frame
+from nand_edge.inspection import Verdict, decide
 from nand_edge.manifest import Target
-from nand_edge.signature import ANOMALY_MAP, BASE_MAP, BASE_SCORE, SCORE, SUPPRESSION_MAP
+from nand_edge.signature import ANOMALY_MAP, BASE_MAP, BASE_SCORE, CLIP_RAN, SCORE, SUPPRESSION_MAP
 
 REFERENCES = {
     GRAPH: f"{SAMPLES}/reference.safetensors",
@@ -28,7 +30,37 @@ REFERENCES = {
 MAPS = (BASE_MAP, SUPPRESSION_MAP, ANOMALY_MAP)
 SCORES = (BASE_SCORE, SCORE)
 
-Results = dict[str, NDArray[np.float32]]
+GATE_OPEN = -1e30
+"""A threshold that every score reaches: finite, since an inspector takes no other."""
+
+MAX_MAP_ERROR = {
+    Target.ONNX: 1e-4,
+    Target.OPENVINO: 5e-3,
+    Target.TENSORRT: 1e-2,
+    Target.TENSORRT_RTX: 1e-2,
+}
+"""What the maps of an fp32 engine may be off by. Only ONNX Runtime resizes exactly as at export; elsewhere the engine's
+own arithmetic rounds a resized pixel in some 10,000 to the next grey level, which alone moves a map by 1e-3, and GPUs
+may multiply in TF32. With equal pixels engines agree to 1e-5."""
+
+Results = dict[str, NDArray[Any]]
+"""By the signature's names, the outputs for one frame, each with a first dimension of 1."""
+
+Run = Callable[[NDArray[np.uint8], float], Results]
+"""A frame uint8 [H, W, 3] and the gate's threshold to the results."""
+
+
+class Agreement(NamedTuple):
+    """How an engine compares with the reference.
+
+    Attributes:
+        max_map_error: Largest difference over all maps of all samples, the gate open; infinite where a map is NaN or
+            the CLIP branch did not run.
+        verdicts_equal: Samples with the expected verdict at the threshold.
+    """
+
+    max_map_error: float
+    verdicts_equal: int
 
 
 @dataclass(frozen=True)
@@ -54,6 +86,25 @@ class Samples:
 def largest_difference(results: Results, reference: Results) -> float:
     """Largest difference over all maps; infinite where a map is NaN, which no tolerance allows."""
     return max(float(np.nan_to_num(np.abs(results[name] - reference[name]).max(), nan=np.inf)) for name in MAPS)
+
+
+def compare(samples: Samples, run: Run, *, threshold: float, expected: Sequence[Verdict] | None = None) -> Agreement:
+    """Run an engine on the samples, on the open side of the gate and at the threshold, and compare.
+
+    Args:
+        samples: Frames and the reference's results.
+        run: The engine.
+        threshold: The bundle's.
+        expected: The verdict of each sample; None takes those of `samples`.
+    """
+    largest, equal = 0.0, 0
+    for place, frame in enumerate(samples.frames):
+        reference = samples.of_frame(place)
+        opened = run(frame, GATE_OPEN)
+        largest = max(largest, largest_difference(opened, reference) if opened[CLIP_RAN][0] else float("inf"))
+        wanted = expected[place] if expected is not None else decide(float(reference[SCORE][0]), threshold)
+        equal += decide(float(run(frame, threshold)[SCORE][0]), threshold) is wanted
+    return Agreement(largest, equal)
 
 
 def graph_of(target: Target) -> str:

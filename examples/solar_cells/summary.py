@@ -14,6 +14,7 @@ from rich.table import Table
 from nand_edge.bundle import Bundle
 from nand_edge.manifest import EngineRecord, Target
 from nand_edge_runtime.latency import Latency
+from nand_edge_runtime.machine import processor_name
 from solar_cells.device import DeviceResult
 from solar_cells.making import Refused
 from solar_cells.protocol import GroupResult, change_interval, mean_auroc
@@ -75,7 +76,7 @@ def summarise(run: Run) -> dict[str, Any]:
 def machine() -> dict[str, Any]:
     """The machine that this ran on."""
     return {
-        "processor": _processor(),
+        "processor": processor_name(),
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
@@ -170,12 +171,3 @@ def _files(bundle: Bundle, record: EngineRecord) -> list[str]:
 def _latency(latency: Latency) -> dict[str, float]:
     figures = {"p50": latency.p50, "p90": latency.percentile(90), "mean": latency.mean}
     return {**{name: round(value, 2) for name, value in figures.items()}, "frames": len(latency.milliseconds)}
-
-
-def _processor() -> str:
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        for line in information.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

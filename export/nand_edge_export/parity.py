@@ -7,8 +7,9 @@ maps with those that torch computes from the very same resized frames.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,13 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from nand_edge.errors import NandEdgeError
-from nand_edge.inspection import Verdict, decide
-from nand_edge.samples import Samples, largest_difference
+from nand_edge.inspection import Verdict
+from nand_edge.samples import Results, Samples, compare
 from nand_edge.signature import (
     ANOMALY_MAP,
     BASE_MAP,
     CLIP_RAN,
     FRAMES,
-    SCORE,
     SUPPRESSION_MAP,
     TEXT_FEATURES,
     THRESHOLD,
@@ -33,14 +33,11 @@ from nand_edge_export.graph.assembly import Lowering, resize_model
 from nand_edge_export.preprocessing import Preprocessing
 from nand_edge_export.reference import Resize
 
-_GATE_OPEN = np.array(-np.inf, np.float32)
-_GATE_SHUT = np.array(np.inf, np.float32)
+_GATE_SHUT = float("inf")
 _ERRORS_ONLY = 3
 
 MAX_LEVEL_ERROR = 1
 """What a resized pixel may be off by, grey levels."""
-
-_Outputs = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -89,11 +86,11 @@ class GraphParity:
 
 
 def resize_by_graph(lowering: Lowering) -> Resize:
-    """The resize of a lowering, run in ONNX Runtime alone."""
+    """The resize of a lowering, run in ONNX Runtime alone; one session a size."""
+    session_of = cache(lambda size: _session(resize_model(lowering, size).SerializeToString()))
 
     def resize(frames: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
-        model = resize_model(lowering, preprocessing.size)
-        levels = _session(model.SerializeToString()).run(None, {FRAMES: frames})[0]
+        levels = session_of(preprocessing.size).run(None, {FRAMES: frames})[0]
         return np.ascontiguousarray(levels.transpose(0, 2, 3, 1)).astype(np.uint8)
 
     return resize
@@ -135,24 +132,21 @@ def check_graph(
     session = _session(str(path))
     names = [output.name for output in session.get_outputs()]
 
-    def run(frame: NDArray[np.uint8], gate: NDArray[np.float32]) -> _Outputs:
-        inputs = {FRAMES: frame[None], THRESHOLD: gate, TEXT_FEATURES: text_features}
+    def run(frame: NDArray[np.uint8], gate: float) -> Results:
+        inputs = {FRAMES: frame[None], THRESHOLD: np.array(gate, np.float32), TEXT_FEATURES: text_features}
         return dict(zip(names, session.run(names, inputs), strict=True))
 
-    open_error, shut_error, equal = 0.0, 0.0, 0
-    for place, frame in enumerate(samples.frames):
-        reference = samples.of_frame(place)
-        opened, shut = run(frame, _GATE_OPEN), run(frame, _GATE_SHUT)
-        open_error = max(open_error, largest_difference(dict(opened), reference) if opened[CLIP_RAN][0] else np.inf)
-        shut_error = max(shut_error, _shut_difference(shut, reference[BASE_MAP]))
-        found = run(frame, np.array(threshold, np.float32))
-        equal += decide(float(found[SCORE][0]), threshold) is expected[place]
+    open_error, equal = compare(samples, run, threshold=threshold, expected=expected)
+    shut_error = max(
+        _shut_difference(run(frame, _GATE_SHUT), base_map)
+        for frame, base_map in zip(samples.frames, samples.reference[BASE_MAP], strict=True)
+    )
     parity = GraphParity(
         graph=path.name,
         runtime=f"onnxruntime {onnxruntime.__version__}",
         frames=len(samples.frames),
-        max_map_error_gate_open=float(open_error),
-        max_map_error_gate_shut=float(shut_error),
+        max_map_error_gate_open=open_error,
+        max_map_error_gate_shut=shut_error,
         max_level_error=max_level_error,
         verdicts_equal=equal,
         allowed_map_error=allowed_map_error,
@@ -168,7 +162,7 @@ def _session(model: str | bytes) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def _shut_difference(outputs: _Outputs, base_map: NDArray[np.float32]) -> float:
+def _shut_difference(outputs: Results, base_map: NDArray[np.float32]) -> float:
     """With the gate shut, the final map is the base map and nothing is suppressed."""
     if outputs[CLIP_RAN][0] or outputs[SUPPRESSION_MAP].any() or (outputs[ANOMALY_MAP] != outputs[BASE_MAP]).any():
         return float("inf")

@@ -7,25 +7,16 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nand_edge.bundle import Bundle
 from nand_edge.errors import NandEdgeError
-from nand_edge.inspection import Inspection, decide
 from nand_edge.manifest import Target
-from nand_edge.samples import MAPS, Results, Samples, graph_of, largest_difference, read_samples
-from nand_edge.signature import SCORE
+from nand_edge.samples import MAPS, MAX_MAP_ERROR, Results, Samples, compare, graph_of, read_samples
+from nand_edge.signature import CLIP_RAN, SCORE
 from nand_edge_runtime.backends import TargetUnavailableError
 from nand_edge_runtime.inspector import Inspector
-
-MAX_MAP_ERROR = {
-    Target.ONNX: 1e-4,
-    Target.OPENVINO: 5e-3,
-    Target.TENSORRT: 1e-2,
-    Target.TENSORRT_RTX: 1e-2,
-}
-"""What the maps of an fp32 engine may be off by. Only ONNX Runtime resizes exactly as at export; elsewhere a pixel in
-some 10,000 may be a grey level off, and GPUs may multiply in TF32."""
-
-_GATE_OPEN = -1e30
 
 
 class Outcome(str, Enum):
@@ -108,15 +99,12 @@ def check_engine(bundle: Bundle, target: Target) -> EngineCheck:
 
 
 def _compare(inspector: Inspector, samples: Samples) -> EngineCheck:
-    bundle_threshold = inspector.threshold
-    largest, equal = 0.0, 0
-    for place, frame in enumerate(samples.frames):
-        reference = samples.of_frame(place)
-        inspector.threshold = _GATE_OPEN
-        largest = max(largest, largest_difference(_maps(inspector.inspect(frame)), reference))
-        inspector.threshold = bundle_threshold
-        expected = decide(float(reference[SCORE][0]), bundle_threshold)
-        equal += inspector.inspect(frame).verdict is expected
+    def run(frame: NDArray[np.uint8], gate: float) -> Results:
+        inspector.threshold = gate
+        inspection = inspector.inspect(frame)
+        return {name: np.asarray(getattr(inspection, name))[None] for name in (*MAPS, SCORE, CLIP_RAN)}
+
+    largest, equal = compare(samples, run, threshold=inspector.threshold)
     allowed, count = MAX_MAP_ERROR[inspector.target], len(samples.frames)
     faults = []
     if largest > allowed:
@@ -133,7 +121,3 @@ def _compare(inspector: Inspector, samples: Samples) -> EngineCheck:
         verdicts_equal=equal,
         samples=count,
     )
-
-
-def _maps(inspection: Inspection) -> Results:
-    return {name: getattr(inspection, name)[None] for name in MAPS}

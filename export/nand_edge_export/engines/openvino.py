@@ -54,7 +54,7 @@ class OpenVINOBuilder:
                 str(folder / _FILE), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
             )
             on_phase("comparing with the samples")
-            difference = map_error(bundle, _runner(compiled))
+            difference = map_error(bundle, self.target, _runner(compiled))
             # The file is read lazily, so nothing may hold it when the folder moves.
             del compiled, model
         return EngineRecord(
