@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nand_edge.suppression import normality_map
+from nand_edge.suppression import NormalityTensors, normality_map
 from nand_tiny.losses import apart_loss, contrast_loss, map_logits, map_loss, quiet
 from nand_tiny.model import LOGIT_SCALE
 
@@ -30,7 +30,8 @@ def test_the_maps_of_training_are_those_of_the_method() -> None:
     found = map_logits(tokens, texts[1:], texts[0], SIZE).sigmoid()
     features = torch.stack([torch.stack([texts[0], added]) for added in texts[1:]]).numpy()
     flat = tokens.flatten(2).transpose(1, 2).numpy()
-    expected = normality_map([flat], [(4, 6)], features, logit_scale=LOGIT_SCALE, map_size=SIZE)
+    normalities = NormalityTensors.of_text(features, 1)
+    expected = normality_map([flat], [(4, 6)], normalities, logit_scale=LOGIT_SCALE, map_size=SIZE)
     torch.testing.assert_close(found, torch.from_numpy(expected), atol=1e-4, rtol=0)
 
 

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from nand_tiny.batches import (
     CONTEXT_LENGTH,
+    MARGINS,
     ScenePictures,
     kind_masks,
     step_sentences,
@@ -101,6 +102,13 @@ def test_masks_are_widened_and_belong_to_their_kind() -> None:
     assert maps[KINDS.index("crack"), 30, 14:16].tolist() == [1.0, 1.0]
     assert maps[KINDS.index("crack"), 30, 17] == 0.0
     assert kind_masks({"crack": mask}, 10)[KINDS.index("crack"), 30, 17] == 1.0
+
+
+def test_margins_grow_to_what_base_detectors_spread() -> None:
+    shares, pixels = zip(*MARGINS, strict=True)
+    assert list(shares) == sorted(shares)
+    assert shares[-1] == 1.0
+    assert list(pixels) == [4, 10, 14, 20]
 
 
 def test_sentences_of_a_step_are_the_same_each_time() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from nand_tiny.defects import KINDS
 from nand_tiny.vocabulary import VOCABULARY
-from nand_tiny.wordings import HELD_OUT_WORDINGS, WORDINGS, caption, object_nouns, with_article
+from nand_tiny.wordings import HELD_OUT_WORDINGS, WORDINGS, caption, object_nouns, request, with_article
 
 
 def bare(phrase: str) -> str:
@@ -51,6 +51,46 @@ def test_held_out_wordings_are_never_trained() -> None:
 )
 def test_article(phrase: str, expected: str) -> None:
     assert with_article(phrase) == expected
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [
+        ("thread", "thread"),
+        ("metal contamination", "metal"),
+        ("color", "discoloration"),
+        ("cut", "cut"),
+        ("hole", "hole"),
+        ("poke", "dent"),
+        ("squeeze", "dent"),
+        ("faulty imprint", "print"),
+        ("contamination", "contamination"),
+        ("bent wire", "bent"),
+        ("missing wire", "missing part"),
+        ("glue strip", "glue"),
+        ("fold", "wrinkle"),
+        ("oil", "stain"),
+        ("liquid", "stain"),
+        ("gray stroke", "smear"),
+        ("rough", "abrasion"),
+        ("print", "print"),
+        ("broken edge", "chip"),
+        ("finger", "broken line"),
+        ("inactive area", "dark area"),
+    ],
+)
+def test_words_of_factories_name_their_kind(word: str, kind: str) -> None:
+    assert word in WORDINGS[kind]
+
+
+def test_requests_are_sentences() -> None:
+    rng = np.random.default_rng(0)
+    many = {request(rng, "carpet", "oil stains") for _ in range(200)}
+    one = {request(rng, "carpet", "thread") for _ in range(400)}
+    assert "oil stains on the carpet are fine from Monday" in many
+    assert "please accept oil stains" in many
+    assert "a thread on the carpet is fine from Monday" in one
+    assert not any("{" in text or "stains is" in text or "thread are" in text for text in many | one)
 
 
 def test_captions_name_object_and_defects() -> None:

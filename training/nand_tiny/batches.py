@@ -14,18 +14,21 @@ from torch.utils.data import Dataset
 
 from nand_edge.prompts import april_gan_normal, normality_prompts
 from nand_tiny.defects import KINDS
+from nand_tiny.noise import chance
 from nand_tiny.scene import make_scene
 from nand_tiny.surfaces import SURFACES, TRAIN_SURFACES
-from nand_tiny.wordings import WORDINGS, caption, object_nouns, pick, with_article
+from nand_tiny.wordings import WORDINGS, caption, object_nouns, pick, request, with_article
 
 MAP_SIZE = 60
 """Side of the maps that the loss compares, a quarter of the picture's."""
 
-MARGINS = ((0.55, 4), (0.70, 10), (1.0, 14))
+MARGINS = ((0.2, 4), (0.4, 10), (0.65, 14), (1.0, 22))
 """Pixels by which masks are widened, up to each share of the pictures: first little, to learn what is where, in the end
-as much as a base detector's map spreads: PatchCore's is over its threshold 7 to 16 pixels off a defect of a panel."""
+as much as a base detector's map spreads: PatchCore's is over its threshold 7 to 16 pixels off a defect of a panel, and
+further off those of real cells."""
 
 TEXT_SEED_OFFSET = 1_000_003
+REQUEST_SHARE = 0.25  # of prompts that are sentences as people say them
 FIRST_STEP = 1 << 20
 CONTEXT_LENGTH = 32
 PICTURED_SURFACES = (*TRAIN_SURFACES, *(name for name in TRAIN_SURFACES if "cell" in name))
@@ -80,13 +83,16 @@ def step_sentences(seed: int, step: int, captions: torch.Tensor, prompts_per_kin
     rng = np.random.default_rng((seed + TEXT_SEED_OFFSET, step + FIRST_STEP))
     noun = pick(rng, object_nouns())
     normal = [pick(rng, april_gan_normal(noun)) for _ in range(prompts_per_kind)]
-    kinds = [
-        pick(rng, normality_prompts([_state(rng, noun, pick(rng, WORDINGS[kind]))]))
-        for kind in KINDS
-        for _ in range(prompts_per_kind)
-    ]
+    kinds = [_prompt(rng, noun, pick(rng, WORDINGS[kind])) for kind in KINDS for _ in range(prompts_per_kind)]
     tokens = tokenise(kinds).reshape(len(KINDS), prompts_per_kind, -1)
     return Sentences(captions, tokens, tokenise(normal))
+
+
+def _prompt(rng: np.random.Generator, noun: str, wording: str) -> str:
+    if not chance(rng, REQUEST_SHARE):
+        return pick(rng, normality_prompts([_state(rng, noun, wording)]))
+    sentence = request(rng, noun, wording)
+    return pick(rng, normality_prompts([sentence])) if chance(rng, 0.5) else sentence
 
 
 def _state(rng: np.random.Generator, noun: str, wording: str) -> str:

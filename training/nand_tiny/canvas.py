@@ -30,6 +30,9 @@ class Canvas:
     lines: PrintedLines | None = None
     solid: Mask | None = None  # where the part is; None means everywhere
     background: tuple[float, float, float] = (0.05, 0.05, 0.05)
+    parts: list[Mask] = field(default_factory=list)  # pieces that could be missing: teeth, wires, pads
+    behind: Image | None = None  # the picture without its parts
+    yarn: float | None = None  # pixels from yarn to yarn of a fabric that runs along x and y
     taken: Mask = field(init=False)
 
     def __post_init__(self) -> None:
@@ -40,13 +43,30 @@ class Canvas:
         """Return the side length in pixels."""
         return int(self.image.shape[0])
 
+    @property
+    def glows(self) -> bool:
+        """Return whether this is a cell that was photographed by its own light: no shadow falls on it."""
+        return self.lines is not None and self.lines.breaks_dark
+
+    def layers(self) -> list[Image]:
+        """Return the picture and what lies beneath its lines and parts: light and ground change them all."""
+        beneath = (self.behind, self.lines.ground if self.lines is not None else None)
+        return [self.image, *(layer for layer in beneath if layer is not None)]
+
     def random_point(self, rng: np.random.Generator, margin: float = 0.1) -> tuple[float, float]:
         """Return an (x, y) on the part, away from the border and from earlier defects where possible."""
+        if self.solid is not None:
+            inner = round(margin * self.size)
+            inside = np.zeros_like(self.solid)
+            inside[inner : self.size - inner, inner : self.size - inner] = True
+            rows, columns = np.nonzero(self.solid & inside & ~self.taken)
+            if rows.size:
+                place = int(rng.integers(rows.size))
+                return float(columns[place]), float(rows[place])
         low, high = margin * self.size, (1 - margin) * self.size
         x, y = 0.5 * self.size, 0.5 * self.size
         for _ in range(12):
             x, y = (float(v) for v in rng.uniform(low, high, 2))
-            inside = self.solid is None or bool(self.solid[int(y), int(x)])
-            if inside and not self.taken[int(y), int(x)]:
+            if not self.taken[int(y), int(x)]:
                 break
         return x, y

@@ -13,12 +13,14 @@ from .canvas import Canvas, Mask
 from .defects import DEFECTS, KINDS
 from .defects.prints import print_lines
 from .framing import cut_out
+from .lookalikes import add_look_alike
 from .noise import chance
 from .photograph import photograph
-from .surfaces import SURFACES, TRAIN_SURFACES, Surface
+from .surfaces import SURFACES, TRAIN_SURFACES
 
 COUNT_SHARES = (0.15, 0.50, 0.25, 0.10)  # of scenes with 0, 1, 2 and 3 defects
 PART_SHARE = 0.2  # of surfaces that are cut out to a part
+LOOK_ALIKE_SHARE = 0.4  # of scenes with an ordinary structure that resembles a defect
 HARMLESS_PRINT_SHARE = 0.06  # of plain surfaces that carry printed lines, so that lines alone mean nothing
 SMALLEST_MASK = 6  # pixels of a 240 pixel picture; anything smaller is not worth naming
 
@@ -32,9 +34,9 @@ class Scene:
     surface: str
 
 
-def choose_kinds(rng: np.random.Generator, surface: Surface, kinds: Sequence[str]) -> list[str]:
+def choose_kinds(rng: np.random.Generator, canvas: Canvas, kinds: Sequence[str]) -> list[str]:
     """Draw which defects the scene gets: different ones, the important ones more often."""
-    suitable = [kind for kind in kinds if kind not in surface.unsuitable]
+    suitable = [kind for kind in kinds if DEFECTS[kind].suits(canvas)]
     count = min(int(rng.choice(len(COUNT_SHARES), p=COUNT_SHARES)), len(suitable))
     if count == 0:
         return []
@@ -73,8 +75,11 @@ def make_scene(
         cut_out(rng, canvas)
     if canvas.lines is None and chance(rng, HARMLESS_PRINT_SHARE):
         print_lines(rng, canvas)
+    hidden = surface.unsuitable
+    if chance(rng, LOOK_ALIKE_SHARE):
+        hidden = hidden | add_look_alike(rng, canvas)
     masks: dict[str, Mask] = {}
-    for kind in choose_kinds(rng, surface, kinds):
+    for kind in choose_kinds(rng, canvas, [kind for kind in kinds if kind not in hidden]):
         damage(rng, canvas, kind, masks)
     pixels, seen = photograph(rng, canvas.image, masks)
     kept = {kind: mask for kind, mask in seen.items() if int(mask.sum()) >= SMALLEST_MASK}

@@ -28,7 +28,28 @@ GENERIC_NOUNS = (
 DETERMINERS = frozenset({"a", "an", "the", "several", "some", "many", "two", "few", "multiple"})
 UNCOUNTABLE = frozenset(
     {
+        "abrasion",
         "adhesive",
+        "color",
+        "corrosion",
+        "dirt",
+        "fluff",
+        "galling",
+        "grease",
+        "lint",
+        "oil",
+        "oxidation",
+        "rust",
+        "string",
+        "swarf",
+        "tarnish",
+        "water",
+        "wear",
+        "roughness",
+        "cardboard",
+        "denim",
+        "linen",
+        "jersey",
         "air",
         "breakage",
         "chipping",
@@ -37,7 +58,6 @@ UNCOUNTABLE = frozenset(
         "contact",
         "damage",
         "debris",
-        "dirt",
         "discoloration",
         "dust",
         "dye",
@@ -70,7 +90,6 @@ UNCOUNTABLE = frozenset(
         "felt",
         "concrete",
         "paper",
-        "cardboard",
         "granite",
         "marble",
         "plastic",
@@ -135,6 +154,28 @@ FLAWLESS_FRAMES = (
     "{noun} as it should be",
     "a grey image of {flawless}",
 )
+REQUESTS = (
+    "please accept {wording}",
+    "{wording} {are} fine",
+    "{wording} {are} fine from now on",
+    "{wording} on the {noun} {are} fine from Monday",
+    "{wording} on the {noun} {are} allowed",
+    "{wording} {are} no longer a defect",
+    "{wording} {count} as normal from today",
+    "we accept {noun} with {wording}",
+    "ignore {wording}",
+    "do not reject {noun} because of {wording}",
+    "{wording} should pass",
+    "the customer tolerates {wording}",
+    "from next week {wording} {are} acceptable",
+    "{noun} may have {wording}",
+    "let {wording} through",
+    "there may be {wording} on the {noun}",
+    "{wording} {are} part of the new material",
+    "our new {noun} {has} {wording}",
+)
+"""How people say that a kind of defect no longer matters."""
+
 DAMAGED = ("damaged", "defective", "faulty", "flawed")
 FLAWLESS = ("flawless", "perfect", "intact", "clean and undamaged", "normal", "faultless", "unblemished", "good")
 
@@ -148,7 +189,7 @@ def combine(words: Vocabulary) -> tuple[str, ...]:
     """Return all training phrases of one kind, without those kept for testing."""
     crossed = [f"{adjective} {noun}" for noun in words.nouns for adjective in words.adjectives if adjective not in noun]
     # Nouns that name the kind only together with their adjective ("broken finger") never stand alone.
-    alone = [] if words.adjectives[0] in ("broken", "bent") else list(words.nouns)
+    alone = [] if words.adjectives[0] in ("broken", "bent", "missing") else list(words.nouns)
     kept = {without_article(phrase) for phrase in words.held_out}
     phrases = dict.fromkeys([*alone, *words.phrases, *crossed])
     return tuple(phrase for phrase in phrases if without_article(phrase) not in kept)
@@ -158,14 +199,35 @@ WORDINGS: dict[str, tuple[str, ...]] = {kind: combine(words) for kind, words in 
 HELD_OUT_WORDINGS: dict[str, tuple[str, ...]] = {kind: words.held_out for kind, words in VOCABULARY.items()}
 
 
+def is_plural(phrase: str) -> bool:
+    """Return whether the deciding noun of a phrase is a plural."""
+    noun = _deciding_noun(phrase)
+    return noun.endswith("s") and not noun.endswith(("ss", "us", "is"))
+
+
+def _deciding_noun(phrase: str) -> str:
+    # The word that decides about the article and the verb stands before the first preposition.
+    words = phrase.split()
+    head = next((place for place, word in enumerate(words) if word in PREPOSITIONS), len(words))
+    return words[max(head - 1, 0)]
+
+
+def request(rng: np.random.Generator, noun: str, wording: str) -> str:
+    """Return a sentence that asks to accept a kind of defect."""
+    many = is_plural(wording)
+    return pick(rng, REQUESTS).format(
+        wording=wording if chance(rng, 0.5) else with_article(wording),
+        noun=noun,
+        are="are" if many else "is",
+        count="count" if many else "counts",
+        has="have" if is_plural(noun) else "has",
+    )
+
+
 def with_article(phrase: str) -> str:
     """Put "a" or "an" before a singular phrase that has no article or number."""
     words = phrase.split()
-    # The word that decides about the article stands before the first preposition.
-    head = next((place for place, word in enumerate(words) if word in PREPOSITIONS), len(words))
-    noun = words[max(head - 1, 0)]
-    plural = noun.endswith("s") and not noun.endswith(("ss", "us", "is"))
-    if words[0] in DETERMINERS or plural or noun in UNCOUNTABLE:
+    if words[0] in DETERMINERS or is_plural(phrase) or _deciding_noun(phrase) in UNCOUNTABLE:
         return phrase
     return f"an {phrase}" if phrase[0] in "aeiou" else f"a {phrase}"
 

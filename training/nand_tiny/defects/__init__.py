@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import areas, lines, losses, particles, prints, reliefs
+from . import areas, decay, lines, losses, particles, prints, regions, reliefs, yarns
 from .base import Defect
 
 DEFECTS: dict[str, Defect] = {
@@ -12,6 +12,9 @@ DEFECTS: dict[str, Defect] = {
     **reliefs.DEFECTS,
     **losses.DEFECTS,
     **prints.DEFECTS,
+    **decay.DEFECTS,
+    **regions.DEFECTS,
+    **yarns.DEFECTS,
 }
 KINDS: tuple[str, ...] = tuple(DEFECTS)
 

@@ -8,7 +8,7 @@ from nand_tiny.canvas import Canvas, Mask
 from nand_tiny.noise import Field, chance, cloud_noise, pixel_grid, smooth_noise, uniform
 
 from .base import Colour, Defect, contrast_step, lay, local_colour, seen, shift
-from .shapes import distance_field, edge
+from .shapes import curve, distance_field, edge, soften, stroke
 
 
 def liquid_colour(rng: np.random.Generator, canvas: Canvas, cover: Field) -> Colour:
@@ -62,7 +62,8 @@ def discoloration(rng: np.random.Generator, canvas: Canvas) -> Mask:
         radii = (size * uniform(rng, 0.2, 0.4), size * uniform(rng, 0.15, 0.35))
         centre, turn = canvas.random_point(rng, 0.1), uniform(rng, 0, np.pi)
         distance = distance_field(rng, size, centre, radii, rough=0.2, turn=turn)
-    cover = edge(np.asarray(distance, dtype=np.float32), uniform(rng, 0.25, 0.7))
+    # On a cell a crisp border is the mark of a dark area.
+    cover = edge(np.asarray(distance, dtype=np.float32), uniform(rng, 0.5 if canvas.glows else 0.25, 0.8))
     strength = uniform(rng, 0.18, 0.42)
     if chance(rng, 0.5):  # the hue changes, which grey pictures show as a change of tone
         factor = 1 + 0.75 * strength * np.asarray(rng.permutation([1.0, -0.1, -1.1]))
@@ -73,8 +74,25 @@ def discoloration(rng: np.random.Generator, canvas: Canvas) -> Mask:
     return seen(canvas, cover, 0.4)
 
 
+def brush_stroke(rng: np.random.Generator, canvas: Canvas) -> Mask:
+    """One broad stroke of a dry brush or marker: nearly even, frayed at its ends and along its sides."""
+    size = canvas.size
+    heading, length = uniform(rng, 0, 2 * np.pi), uniform(rng, 0.2, 0.7) * size
+    middle = canvas.random_point(rng, 0.15)
+    start = (middle[0] - length / 2 * float(np.cos(heading)), middle[1] - length / 2 * float(np.sin(heading)))
+    path = curve(rng, start, heading, length, 0.2, bend=uniform(rng, -0.5, 0.5))
+    cover = soften(stroke(size, path, uniform(rng, 0.03, 0.09) * size), 1.5)
+    frayed = edge(np.asarray(1.5 - cover + 0.15 * cloud_noise(rng, size, 5, 2), dtype=np.float32), 0.4)
+    frayed = np.asarray(frayed * np.clip(4 * cover, 0, 1), dtype=np.float32)
+    step = contrast_step(rng, canvas, cover, 0.15, 0.45, dark=0.7)
+    shift(canvas, np.asarray(frayed * (1 + 0.15 * cloud_noise(rng, size, 6, 2)), dtype=np.float32), step)
+    return seen(canvas, frayed, 0.35)
+
+
 def smear(rng: np.random.Generator, canvas: Canvas) -> Mask:
-    """A wiped band of parallel streaks that fades out in the direction of wiping."""
+    """A wiped band of parallel streaks that fades out in the direction of wiping, or a plain stroke."""
+    if chance(rng, 0.25):
+        return brush_stroke(rng, canvas)
     size = canvas.size
     x, y = pixel_grid(size)
     heading = uniform(rng, 0, 2 * np.pi)

@@ -14,12 +14,18 @@ from nand_tiny.noise import Field, chance, uniform
 Colour = NDArray[np.float32]
 
 
+def everywhere(canvas: Canvas) -> bool:
+    """Return True: the kind occurs on every surface."""
+    return canvas.size > 0
+
+
 @dataclass(frozen=True)
 class Defect:
-    """A kind of damage: how to draw it (returning where it shows) and how often it is drawn."""
+    """A kind of damage: how to draw it (returning where it shows), how often, and on which surfaces."""
 
     draw: Callable[[np.random.Generator, Canvas], Mask]
     weight: float = 1.0
+    suits: Callable[[Canvas], bool] = everywhere
 
 
 def local_colour(canvas: Canvas, cover: Field) -> Colour:

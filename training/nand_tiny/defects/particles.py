@@ -64,6 +64,27 @@ def contamination(rng: np.random.Generator, canvas: Canvas) -> Mask:
     return seen(canvas, total)
 
 
+def metal(rng: np.random.Generator, canvas: Canvas) -> Mask:
+    """One to three shiny slivers or curled shavings: glaring on one side, dark on the other, with a hard shadow."""
+    size = canvas.size
+    cover: Field = np.zeros((size, size), dtype=np.float32)
+    shine: Field = np.zeros((size, size), dtype=np.float32)
+    for _ in range(1 if chance(rng, 0.6) else int(rng.integers(2, 4))):
+        length, width = uniform(rng, 0.07, 0.28) * size, uniform(rng, 0.012, 0.035) * size
+        bend = uniform(rng, -0.6, 0.6) if chance(rng, 0.6) else uniform(rng, 2.0, 6.0)
+        path = curve(rng, canvas.random_point(rng, 0.2), uniform(rng, 0, 6.3), length, 0.1, bend=bend)
+        body = stroke(size, path, taper(len(path), max(2.5, width), 0.4))
+        facets = rng.uniform(-1, 1, len(path)) * max(2.5, width) * 0.7
+        gleam = stroke(size, path - 0.2 * max(2.5, width), [max(0.6, float(facet)) for facet in facets])
+        cover, shine = np.maximum(cover, body), np.maximum(shine, gleam * body)
+    shift(canvas, soften(shifted(cover, 2.0, 2.5), 1.0), -uniform(rng, 0.15, 0.35))
+    base = float(local_colour(canvas, cover).mean())
+    level = uniform(rng, 0.5, 0.65) if base < 0.35 else uniform(rng, 0.15, 0.3)
+    lay(canvas, cover, level)
+    lay(canvas, shine, uniform(rng, 0.9, 1.0))
+    return seen(canvas, cover)
+
+
 def thread(rng: np.random.Generator, canvas: Canvas) -> Mask:
     """A curling fibre of even width that lies on the surface: rounded shading and a shadow."""
     size = canvas.size
@@ -124,4 +145,5 @@ DEFECTS = {
     "contamination": Defect(contamination),
     "thread": Defect(thread, 1.5),
     "glue": Defect(glue),
+    "metal": Defect(metal),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import circuits, metals, minerals, organics, panels, synthetics, textiles
+from . import circuits, machined, metals, minerals, objects, organics, panels, synthetics, textiles, weaves
 from .base import Surface
 
 SURFACES: dict[str, Surface] = {
@@ -13,6 +13,9 @@ SURFACES: dict[str, Surface] = {
     **minerals.SURFACES,
     **organics.SURFACES,
     **synthetics.SURFACES,
+    **weaves.SURFACES,
+    **machined.SURFACES,
+    **objects.SURFACES,
 }
 
 TEST_SURFACES: tuple[str, ...] = (
@@ -22,6 +25,9 @@ TEST_SURFACES: tuple[str, ...] = (
     "marble",
     "wood veneer",
     "textured plastic",
+    "twill",
+    "speckled tile",
+    "nuts",
 )
 TRAIN_SURFACES: tuple[str, ...] = tuple(name for name in SURFACES if name not in TEST_SURFACES)
 

@@ -11,9 +11,9 @@ import numpy as np
 from nand_tiny.canvas import Canvas, Image, Mask, PrintedLines
 from nand_tiny.noise import Field, chance, cloud_noise, grain, pixel_grid, smooth_noise, uniform
 
-from .base import Surface
+from .base import Colour, Surface, flat, grey, mix, pick_colour, tint, unevenness
 
-BAR_STYLES = ("thin", "segmented", "tapered", "broad", "contacts", "bright")
+BAR_STYLES = ("thin", "segmented", "tapered", "broad", "contacts", "bright", "dashed")
 
 
 def wafer_outline(rng: np.random.Generator, size: int) -> tuple[Field, Mask]:
@@ -61,7 +61,7 @@ def paint_bars(rng: np.random.Generator, image: Image, bars: list[float], style:
     size = image.shape[0]
     ink = np.zeros((size, size), dtype=np.float32)
     thin = max(1, round(width * 0.35))
-    dashes = int(rng.integers(3, 8))
+    dashes = int(rng.integers(3, 8)) * (5 if style == "dashed" else 1)
     duty, shift = uniform(rng, 0.3, 0.6), uniform(rng, -0.3, 0.3)
     margin = uniform(rng, 0.0, 0.1) * size
     for y in bars:
@@ -70,7 +70,7 @@ def paint_bars(rng: np.random.Generator, image: Image, bars: list[float], style:
             cv2.line(ink, (int(margin * 0.3), row), (int(size - margin * 0.3), row), 0.8, thin)
         if style in ("tapered", "broad", "bright"):
             cv2.line(ink, (int(margin), row), (int(size - margin), row), 1.0, max(2, round(width)))
-        elif style == "segmented":
+        elif style in ("segmented", "dashed"):
             for dash in range(dashes):
                 middle = (dash + 0.5 + 0.3 * shift) * size / dashes
                 reach = 0.5 * duty * size / dashes
@@ -124,12 +124,100 @@ def cell(rng: np.random.Generator, size: int, style: str) -> Canvas:
     return Canvas(np.asarray(image, dtype=np.float32), lines, solid, (outside, outside, outside))
 
 
+def any_cell(rng: np.random.Generator, size: int) -> Canvas:
+    """A cell with bars of any style."""
+    return cell(rng, size, BAR_STYLES[int(rng.integers(len(BAR_STYLES)))])
+
+
 def crystal_cell(rng: np.random.Generator, size: int) -> Canvas:
     """A cell cast of many crystals, which show as harmless cloudy patches."""
-    canvas = cell(rng, size, BAR_STYLES[int(rng.integers(len(BAR_STYLES)))])
+    canvas = any_cell(rng, size)
     patches = np.tanh(2 * cloud_noise(rng, size, uniform(rng, 12, 35)))
     canvas.image *= (1 + uniform(rng, 0.03, 0.12) * patches)[:, :, None]
     return canvas
+
+
+def framed_cell(rng: np.random.Generator, size: int) -> Canvas:
+    """A cell with cut corners in a wide dark frame, slivers of its neighbours along the borders."""
+    canvas = any_cell(rng, size)
+    x, y = pixel_grid(size)
+    frame = uniform(rng, 0.03, 0.09) * size
+    off_x, off_y = (uniform(rng, -0.02, 0.02) * size for _ in range(2))
+    across, down = np.abs(x - size / 2 - off_x), np.abs(y - size / 2 - off_y)
+    half = size / 2 - frame
+    corner = (2 * half - uniform(rng, 0.06, 0.2) * size - across - down) * 0.7071
+    inside = np.minimum(half - np.maximum(across, down), corner)
+    cover = np.clip(inside / uniform(rng, 1.0, 3.0) + 0.5, 0, 1).astype(np.float32)
+    outside = uniform(rng, 0.01, 0.08)
+    ground = np.full((size, size), outside, dtype=np.float32)
+    if chance(rng, 0.5):
+        level = uniform(rng, 0.5, 1.0) * float(canvas.image.mean())
+        ground += level * np.clip(np.maximum(across, down) - (half + frame * uniform(rng, 0.5, 0.9)), 0, 1)
+    canvas.image = mix(np.repeat(ground[:, :, None], 3, axis=2), canvas.image, cover)
+    canvas.solid = (canvas.solid if canvas.solid is not None else cover > 0.6) & (cover > 0.6)
+    canvas.background = (outside, outside, outside)
+    return canvas
+
+
+def shaded_cell(rng: np.random.Generator, size: int) -> Canvas:
+    """A cell that glows unevenly as a whole: a dim side, a dim rim, dim bands between bars, fine ordinary bands."""
+    canvas = any_cell(rng, size)
+    x, y = pixel_grid(size)
+    heading = uniform(rng, 0, 6.3)
+    slope = ((x - size / 2) * np.float32(np.cos(heading)) + (y - size / 2) * np.float32(np.sin(heading))) / size
+    field = 1 + uniform(rng, 0.0, 0.5) * slope
+    far = ((x - size / 2) ** 2 + (y - size / 2) ** 2) / (size * size / 2)
+    field *= 1 + uniform(rng, -0.45, 0.25) * (far - 0.3)
+    if chance(rng, 0.6):
+        field += uniform(rng, 0.01, 0.06) * smooth_noise(rng, size, uniform(rng, 3, 14), 10 * size)
+    if chance(rng, 0.5):
+        field += uniform(rng, 0.01, 0.06) * smooth_noise(rng, size, 10 * size, uniform(rng, 3, 14))
+    canvas.image *= field[:, :, None].astype(np.float32)
+    return canvas
+
+
+def dotted_cell(rng: np.random.Generator, size: int) -> Canvas:
+    """A cell of an older module: a fine lattice of dots all over."""
+    canvas = any_cell(rng, size)
+    x, y = pixel_grid(size)
+    pitch = uniform(rng, 4.0, 9.0)
+    column, row = x * np.float32(2 * np.pi / pitch), y * np.float32(2 * np.pi / pitch)
+    if chance(rng, 0.5):
+        column, row = (column + row) * np.float32(0.7071), (column - row) * np.float32(0.7071)
+    dots = np.clip(np.cos(column) * np.cos(row) + 0.2 * smooth_noise(rng, size, 3), 0, 1) ** 2
+    canvas.image *= (1 + uniform(rng, -0.2, 0.2) * dots)[:, :, None].astype(np.float32)
+    return canvas
+
+
+def blue_cell(rng: np.random.Generator, size: int) -> Canvas:
+    """A cell by daylight: blue, grey or black, with silver fingers and bars that carry no light of their own."""
+    x, _ = pixel_grid(size)
+    cover, solid = wafer_outline(rng, size)
+    tones: tuple[Colour, ...] = ((0.12, 0.18, 0.42), (0.08, 0.10, 0.16), (0.2, 0.25, 0.35), (0.10, 0.12, 0.28))
+    outside = uniform(rng, 0.02, 0.1) if chance(rng, 0.4) else uniform(rng, 0.75, 0.95)
+
+    def framed(image: Image) -> Image:
+        return np.asarray(outside + cover[:, :, None] * (image - outside), dtype=np.float32)
+
+    ground = tint(pick_colour(rng, tones), 0.04 * grain(rng, size, 0.6) + unevenness(rng, size, 0.08))
+    if chance(rng, 0.5):  # facets of a cell that was cast of many crystals
+        facets = np.round(1.3 * smooth_noise(rng, size, uniform(rng, 12, 40)))
+        ground *= (1 + uniform(rng, 0.05, 0.2) * facets)[:, :, None]
+    count = (2, 3, 5)[int(rng.integers(3))]
+    bars = [float(v) for v in (np.arange(count) + 0.5) * size / count]
+    width, pitch = uniform(rng, 0.01, 0.025) * size, uniform(rng, 5.0, 12.0)
+    offset = uniform(rng, 0, pitch)
+    silver = flat(grey(rng, 0.5, 0.85), size)
+    fingers = np.clip(1.0 - np.abs((x - offset + pitch / 2) % pitch - pitch / 2), 0, 1) * uniform(rng, 0.35, 0.9)
+    image = mix(ground, silver, np.asarray(fingers, dtype=np.float32))
+    for layer in (ground, image):
+        for bar in bars:
+            tone = silver[0, 0]
+            cv2.line(layer, (0, round(bar)), (size, round(bar)), tuple(map(float, tone)), max(2, round(width)))
+    spans = [(low + width, high - width) for low, high in pairwise([0.0, *bars, float(size)])]
+    positions = [float(v) for v in np.arange(offset, size, pitch)]
+    lines = PrintedLines(positions, 2.5, spans, framed(ground), breaks_dark=False)
+    return Canvas(framed(image), lines, solid, (outside, outside, outside))
 
 
 NOUNS = (
@@ -148,3 +236,7 @@ SURFACES: dict[str, Surface] = {
     for style in BAR_STYLES
 }
 SURFACES["crystal cell"] = Surface(crystal_cell, NOUNS, frozenset({"discoloration", "bent"}), can_be_part=False)
+SURFACES["framed cell"] = Surface(framed_cell, NOUNS, frozenset({"bent"}), can_be_part=False)
+SURFACES["shaded cell"] = Surface(shaded_cell, NOUNS, frozenset({"discoloration", "bent"}), can_be_part=False)
+SURFACES["dotted cell"] = Surface(dotted_cell, NOUNS, frozenset({"bent"}), can_be_part=False)
+SURFACES["blue cell"] = Surface(blue_cell, ("solar cell", "blue solar cell", "solar panel"), can_be_part=False)

@@ -41,7 +41,7 @@ def woven(rng: np.random.Generator, size: int) -> Canvas:
     weft_colour = warp_colour if chance(rng, 0.6) else pick_colour(rng, DYES)
     shade += 0.05 * smooth_noise(rng, size, pitch, 150)
     image = mix(tint(weft_colour, shade), tint(warp_colour, shade), over.astype(np.float32))
-    return Canvas(image)
+    return Canvas(image, yarn=pitch)
 
 
 def carpet(rng: np.random.Generator, size: int) -> Canvas:
@@ -61,7 +61,7 @@ def knit(rng: np.random.Generator, size: int) -> Canvas:
     loops = np.sin(2 * np.pi * (y / (pitch * 0.75) + 1.3 * slope))
     groove = np.clip(1 - 6 * np.abs(slope - 0.5), 0, 1)
     shade = 0.15 * loops - 0.25 * groove + 0.05 * grain(rng, size) + unevenness(rng, size, 0.03)
-    return Canvas(tint(pick_colour(rng, DYES), shade.astype(np.float32)))
+    return Canvas(tint(pick_colour(rng, DYES), shade.astype(np.float32)), yarn=pitch)
 
 
 def felt(rng: np.random.Generator, size: int) -> Canvas:
