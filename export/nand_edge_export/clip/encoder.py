@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from open_clip.timm_model import TimmModel
-from open_clip.transformer import VisionTransformer
 from torch import nn
 
 from nand_edge.errors import NandEdgeError
 from nand_edge_export.clip.loading import NAND_TINY, Clip
 from nand_edge_export.clip.projections import Projections, load_projections
+from nand_edge_export.clip.tower import FEATURES, ImageTower, image_tower
 from nand_edge_export.preprocessing import Preprocessing
 
+TOKENS = "tokens_"
 NAND_TINY_TAPS = (4, 5)
 
 
 class ClipEncoder(nn.Module):
-    """Image tower up to its last tap, with one linear projection a tap.
+    """Image tower with one linear projection a tap.
 
-    Taps are blocks of a vision transformer or stages of a timm trunk, counted from 1. Nothing after the last tap is
-    kept: the tower is cut, and the CLIP that it came from can only encode text afterwards.
+    Taps are blocks of a vision transformer or stages of a timm trunk, counted from 1. A base detector may read more of
+    the same pass than the taps' tokens; what nobody reads is not computed and gets no room in a graph.
 
     Args:
-        clip: The CLIP model; its image tower moves into this module.
+        clip: The CLIP model, whose image tower it runs.
         taps: Blocks or stages in ascending order; None for the usual ones.
         projection: File of the projections, `random`, or None for the ones that come with the CLIP.
 
     Attributes:
+        clip_name: The CLIP's name.
+        clip_sha256: The CLIP's hash.
         taps: The taps.
+        tokens: Names of the taps' tokens for `read`.
         grids: Rows and columns of each tap's patch tokens.
         width: Length D of the tokens and of a text feature.
         preprocessing: What `forward` needs.
@@ -42,83 +44,69 @@ class ClipEncoder(nn.Module):
 
     def __init__(self, clip: Clip, *, taps: Sequence[int] | None = None, projection: str | None = None) -> None:
         super().__init__()
-        tower = clip.model.visual
-        count = _tap_count(clip.name, tower)
-        self.taps = _check_taps(clip.name, taps or _usual_taps(clip.name, tower, count), count)
+        self.clip_name, self.clip_sha256 = clip.name, clip.sha256
         self.preprocessing: Preprocessing = clip.preprocessing
-        self.tower = tower
-        maps = self._tapped(torch.zeros(1, 3, self.preprocessing.size, self.preprocessing.size))
-        self.grids = tuple((int(tap.shape[2]), int(tap.shape[3])) for tap in maps)
+        self.tower = image_tower(clip.name, clip.model.visual)
+        self.taps = _check_taps(taps or _usual_taps(self.tower), self.tower)
+        self.tokens = tuple(f"{TOKENS}{tap}" for tap in self.taps)
+        side = self.preprocessing.size
+        with torch.no_grad():
+            features = self.tower.read(torch.zeros(1, 3, side, side), [f"{FEATURES}{tap}" for tap in self.taps])
+        self.grids = tuple((int(tap.shape[2]), int(tap.shape[3])) for tap in features.values())
         self.width = int(clip.text_features(["an object"]).shape[0])
         self.projections: Projections = load_projections(
-            projection, clip_name=clip.name, channels=[int(tap.shape[1]) for tap in maps], width=self.width
+            projection, clip_name=clip.name, channels=[int(tap.shape[1]) for tap in features.values()], width=self.width
         )
+        self.projections.require_clip(clip.name, clip.sha256, self.taps)
         self.heads = nn.ModuleList(_linear(weight, bias) for weight, bias in self.projections.layers)
-        _cut(tower, self.taps)
         self.eval().requires_grad_(requires_grad=False)
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Image float32 [N, 3, S, S] to unit patch tokens [N, rows * columns, D], one tensor a tap."""
-        return tuple(
-            nn.functional.normalize(head(tap.flatten(2).transpose(1, 2)), dim=-1)
-            for head, tap in zip(self.heads, self._tapped(image), strict=True)
-        )
+        return tuple(self.read(image, self.tokens).values())
 
-    def _tapped(self, image: torch.Tensor) -> list[torch.Tensor]:
-        """Feature maps [N, channels, rows, columns] at the taps; a transformer's class token is dropped."""
-        result: dict[str, Any] = self.tower.forward_intermediates(
-            image,
-            indices=[tap - 1 for tap in self.taps],
-            stop_early=True,
-            normalize_intermediates=False,
-            intermediates_only=True,
-            output_fmt="NCHW",
-        )
-        taken: list[torch.Tensor] = result["image_intermediates"]
-        return taken
+    def read(self, image: torch.Tensor, names: Sequence[str]) -> dict[str, torch.Tensor]:
+        """Several outputs of one pass: `tokens_6` are the unit tokens [N, P, D] of tap 6, others see `clip.tower`.
 
+        Raises:
+            NandEdgeError: A block or stage that the tower does not have.
+        """
+        heads = dict(zip(self.tokens, zip(self.taps, self.heads, strict=True), strict=True))
+        behind = {name: f"{FEATURES}{heads[name][0]}" if name in heads else name for name in names}
+        found = self.tower.read(image, list(dict.fromkeys(behind.values())))
+        return {
+            name: _unit_tokens(heads[name][1], found[behind[name]]) if name in heads else found[name] for name in names
+        }
 
-def _tap_count(name: str, tower: nn.Module) -> int:
-    if isinstance(tower, VisionTransformer):
-        return len(tower.transformer.resblocks)
-    if isinstance(tower, TimmModel) and hasattr(tower.trunk, "forward_intermediates"):
-        return len(tower.trunk.feature_info)
-    raise NandEdgeError(
-        f"CLIP {name!r}",
-        found=f"an image tower {type(tower).__name__} without taps",
-        needed="a vision transformer of open_clip, or a timm trunk that gives its intermediate features",
-        do="choose another model",
-    )
+    def identity(self) -> dict[str, str | int]:
+        """What a detector remembers of the encoder that it reads, as settings of its file."""
+        return {
+            "clip": self.clip_name,
+            "clip_sha256": self.clip_sha256,
+            "input_size": self.preprocessing.size,
+            "projection_sha256": self.projections.source.sha256,
+            "taps": " ".join(map(str, self.taps)),
+            "grids": " ".join(f"{rows}x{columns}" for rows, columns in self.grids),
+        }
 
 
-def _usual_taps(name: str, tower: nn.Module, count: int) -> tuple[int, ...]:
-    """Quarters of a transformer's depth (6, 12, 18, 24 of ViT-L, as in APRIL-GAN); the last three stages of a trunk."""
-    if name == NAND_TINY:
-        return NAND_TINY_TAPS
-    if isinstance(tower, VisionTransformer):
-        return tuple(count * quarter // 4 for quarter in (1, 2, 3, 4))
-    return tuple(range(max(1, count - 2), count + 1))
+def _unit_tokens(head: nn.Module, features: torch.Tensor) -> torch.Tensor:
+    return nn.functional.normalize(head(features.flatten(2).transpose(1, 2)), dim=-1)
 
 
-def _check_taps(name: str, taps: Sequence[int], count: int) -> tuple[int, ...]:
-    if list(taps) != sorted(set(taps)) or taps[0] < 1 or taps[-1] > count:
+def _usual_taps(tower: ImageTower) -> tuple[int, ...]:
+    return NAND_TINY_TAPS if tower.clip_name == NAND_TINY else tower.usual_taps()
+
+
+def _check_taps(taps: Sequence[int], tower: ImageTower) -> tuple[int, ...]:
+    if list(taps) != sorted(set(taps)) or taps[0] < 1 or taps[-1] > tower.depth:
         raise NandEdgeError(
-            f"taps of {name!r}",
+            f"taps of {tower.clip_name!r}",
             found=f"{list(taps)}",
-            needed=f"ascending numbers from 1 to {count}",
+            needed=f"ascending numbers from 1 to {tower.depth}",
             do="correct --taps",
         )
     return tuple(taps)
-
-
-def _cut(tower: Any, taps: Sequence[int]) -> None:
-    """Drop what comes after the last tap, so that it costs neither time nor memory nor room in a graph."""
-    if isinstance(tower, VisionTransformer):
-        tower.transformer.resblocks = tower.transformer.resblocks[: taps[-1]]
-        tower.ln_post, tower.proj = nn.Identity(), None
-    else:
-        tower.trunk.prune_intermediate_layers([tap - 1 for tap in taps], prune_norm=True, prune_head=True)
-        tower.head = nn.Identity()
 
 
 def _linear(weight: torch.Tensor, bias: torch.Tensor) -> nn.Linear:

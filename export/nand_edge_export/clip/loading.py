@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import json
 import logging
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ import numpy as np
 import open_clip
 import torch
 from numpy.typing import NDArray
+from open_clip.transformer import QuickGELU
 from safetensors import SafetensorError
 
 from nand_edge.errors import NandEdgeError
@@ -24,6 +28,9 @@ from nand_edge_export.tensors import require_finite, sha256_of_tensors
 NAND_TINY = "nand-tiny"
 NAND_TINY_FOLDER = Path(__file__).with_name("nand_tiny")
 RANDOM = "random"
+GELU_SUFFIX = "-gelu"
+"""After a model's name: GELU in the place of the QuickGELU that the weights were trained with."""
+
 _TEXT_BATCH = 64
 _POSITION_EMBEDDING = "visual.positional_embedding"
 _LICENCES = {NAND_TINY: "Apache-2.0", RANDOM: "none"}
@@ -78,7 +85,8 @@ def load_clip(name: str, *, image_size: int | None = None, seed: int = 0) -> Cli
 
     Args:
         name: `nand-tiny`; `MODEL:TAG` (open_clip's hub or its cache); `MODEL:FILE` (a checkpoint, read without
-            pickle); `MODEL:random`.
+            pickle); `MODEL:random`. The activation is the one that the weights were trained with, see
+            `uses_quick_gelu`; `MODEL-gelu:...` computes with GELU all the same.
         image_size: Side of the input; vision transformers get their position embedding resized.
         seed: Of random weights.
 
@@ -87,8 +95,8 @@ def load_clip(name: str, *, image_size: int | None = None, seed: int = 0) -> Cli
             does not fit.
     """
     torch.manual_seed(seed)
-    model_name, source = _split(name)
-    model = _create(name, model_name, source, image_size)
+    model_name, source, gelu = _split(name)
+    model = _create(name, model_name, source, image_size, gelu=gelu)
     model.eval().requires_grad_(requires_grad=False)
     # open_clip's causal mask is infinite on purpose and no weight.
     weights = {key: tensor for key, tensor in model.state_dict().items() if not key.endswith("attn_mask")}
@@ -106,25 +114,82 @@ def load_clip(name: str, *, image_size: int | None = None, seed: int = 0) -> Cli
     )
 
 
+def empty_image_tower(name: str, image_size: int, *, quick_gelu: bool) -> torch.nn.Module:
+    """The image tower of a CLIP without its weights, to be filled from a detector file.
+
+    Raises:
+        NandEdgeError: The installed open_clip does not know the model, or has no such size of it.
+    """
+    model_name, source, _ = _split(name)
+    try:
+        with _open_clip_is_quiet():
+            model = open_clip.create_model(model_name, force_image_size=image_size, quick_gelu=quick_gelu)
+    except (RuntimeError, ValueError, AssertionError, TypeError) as error:
+        raise _not_loaded(name, source, error) from error
+    tower: torch.nn.Module = model.visual.eval().requires_grad_(requires_grad=False)
+    return tower
+
+
 def hash_weights(model: torch.nn.Module) -> str:
-    """SHA-256 over names, shapes and values of all weights but the image tower's position embedding.
+    """SHA-256 over the activation and names, shapes and values of all weights but the image tower's position embedding.
 
     That one is resized to the input size, while the text features are the same at every size.
     """
-    state = model.state_dict()
-    return sha256_of_tensors({name: tensor for name, tensor in state.items() if name != _POSITION_EMBEDDING})
+    weights = {name: tensor for name, tensor in model.state_dict().items() if name != _POSITION_EMBEDDING}
+    if has_quick_gelu(model):
+        weights["activation is QuickGELU"] = torch.ones(1)
+    return sha256_of_tensors(weights)
 
 
-def _split(name: str) -> tuple[str, str]:
-    """Model name for open_clip, and the source of its weights."""
+def has_quick_gelu(model: torch.nn.Module) -> bool:
+    """Whether the activation of a model of open_clip is QuickGELU."""
+    return any(isinstance(module, QuickGELU) for module in model.modules())
+
+
+def uses_quick_gelu(model_name: str, source: str) -> bool:
+    """Whether weights were trained with QuickGELU, `x * sigmoid(1.702 x)`, as OpenAI's were, and not with GELU.
+
+    A tag says so itself. For a file it stands in the `open_clip_config.json` beside it (so the hub publishes models);
+    else in the model's name (`ViT-B-16-quickgelu`); else it is QuickGELU where all published weights of the model are,
+    as of `ViT-L-14-336`. For one that was published with both, such as `ViT-B-16`, the name decides.
+
+    Raises:
+        NandEdgeError: The configuration beside the file cannot be read.
+    """
+    tags = open_clip.list_pretrained_tags_by_model(model_name)
+    published = {tag: bool(open_clip.get_pretrained_cfg(model_name, tag).get("quick_gelu", False)) for tag in tags}
+    if source in published:
+        return published[source]
+    beside = Path(source).with_name("open_clip_config.json")
+    if Path(source).is_file() and beside.is_file():
+        return _configured_quick_gelu(beside)
+    named = bool(open_clip.get_model_config(model_name).get("quick_gelu", False))
+    return named or (bool(published) and all(published.values()))
+
+
+def _configured_quick_gelu(path: Path) -> bool:
+    try:
+        return bool(json.loads(path.read_text(encoding="utf-8"))["model_cfg"].get("quick_gelu", False))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise NandEdgeError(
+            f"CLIP configuration {str(path)!r}",
+            found=f"a file that cannot be read ({type(error).__name__})",
+            needed="what the hub published beside the weights",
+            do="copy it again or remove it",
+        ) from error
+
+
+def _split(name: str) -> tuple[str, str, bool]:
+    """Model name for open_clip, the source of its weights, and whether GELU was asked for."""
     if name == NAND_TINY:
-        return f"local-dir:{NAND_TINY_FOLDER}", NAND_TINY
-    model_name, separator, source = name.partition(":")
+        return f"local-dir:{NAND_TINY_FOLDER}", NAND_TINY, False
+    asked_model, separator, source = name.partition(":")
     if not separator or not source:
         raise _unknown(name, f"{name!r}", f"{NAND_TINY!r}, MODEL:TAG, MODEL:FILE or MODEL:{RANDOM}")
+    model_name = asked_model.removesuffix(GELU_SUFFIX)
     if model_name not in open_clip.list_models():
         raise _unknown(name, f"model {model_name!r}", "one of open_clip.list_models()", _near(model_name))
-    return model_name, source
+    return model_name, source, model_name != asked_model
 
 
 def _near(model_name: str) -> str:
@@ -132,26 +197,37 @@ def _near(model_name: str) -> str:
     return f"use {' or '.join(near)}, for example" if near else "correct the name"
 
 
-def _create(name: str, model_name: str, source: str, image_size: int | None) -> Any:
+def _create(name: str, model_name: str, source: str, image_size: int | None, *, gelu: bool) -> Any:
     options: dict[str, Any] = {"force_image_size": image_size} if image_size else {}
-    logging.getLogger().addFilter(_not_from_open_clip)
+    if source != NAND_TINY:
+        options["quick_gelu"] = not gelu and uses_quick_gelu(model_name, source)
     try:
-        if source == NAND_TINY:
-            return open_clip.create_model(model_name, **options)
-        if source == RANDOM:
-            return open_clip.create_model(model_name, pretrained=None, **options)
-        if source in open_clip.list_pretrained_tags_by_model(model_name):
-            use_cache_without_network()
-            quick_gelu = bool(open_clip.get_pretrained_cfg(model_name, source).get("quick_gelu", False))
-            return open_clip.create_model(model_name, pretrained=source, force_quick_gelu=quick_gelu, **options)
-        if Path(source).is_file():
-            return open_clip.create_model(model_name, pretrained=source, weights_only=True, **options)
+        with _open_clip_is_quiet():
+            if source == NAND_TINY:
+                return open_clip.create_model(model_name, **options)
+            if source == RANDOM:
+                return open_clip.create_model(model_name, pretrained=None, **options)
+            if source in open_clip.list_pretrained_tags_by_model(model_name):
+                use_cache_without_network()
+                return open_clip.create_model(model_name, pretrained=source, **options)
+            if Path(source).is_file():
+                return open_clip.create_model(model_name, pretrained=source, weights_only=True, **options)
     except (RuntimeError, OSError, ValueError, KeyError, AssertionError, TypeError, SafetensorError) as error:
         raise _not_loaded(name, source, error) from error
-    finally:
-        logging.getLogger().removeFilter(_not_from_open_clip)
     tags = ", ".join(open_clip.list_pretrained_tags_by_model(model_name)) or "none"
     raise _unknown(name, f"{source!r}, neither a tag nor a file", f"a file, or one of the tags: {tags}")
+
+
+@contextmanager
+def _open_clip_is_quiet() -> Iterator[None]:
+    """Keep its log lines off the screen, and its warning of an activation that we set ourselves."""
+    logging.getLogger().addFilter(_not_from_open_clip)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="QuickGELU mismatch")
+            yield
+    finally:
+        logging.getLogger().removeFilter(_not_from_open_clip)
 
 
 def _not_from_open_clip(record: logging.LogRecord) -> bool:

@@ -2,20 +2,19 @@ from __future__ import annotations
 
 import pytest
 import torch
-from open_clip.transformer import VisionTransformer
 
 from nand_edge.errors import NandEdgeError
 from nand_edge_export.clip import ClipEncoder, load_clip
+from nand_edge_export.graph.conversion import convert
 
 
-def test_a_vision_transformer_is_tapped_at_quarters_of_its_depth_and_cut() -> None:
+def test_what_comes_after_the_last_tap_gets_no_room_in_a_graph() -> None:
     clip = load_clip("ViT-S-32-alt:random", image_size=96)
-    blocks = list(clip.model.visual.transformer.resblocks)
-    encoder = ClipEncoder(clip, taps=(2, 5), projection="random")
-    assert encoder.grids == ((3, 3), (3, 3))
-    tower = encoder.tower
-    assert isinstance(tower, VisionTransformer)
-    assert list(tower.transformer.resblocks) == blocks[:5]
+    encoder = ClipEncoder(clip, taps=(1, 2), projection="random")
+    graph = convert(encoder, [torch.zeros(2, 3, 96, 96)], ["image"])
+    floats = sum(len(tensor.raw_data) // 4 for tensor in graph.initializer)
+    blocks = clip.model.visual.transformer.resblocks
+    assert floats < sum(weight.numel() for block in blocks[:3] for weight in block.parameters())
 
 
 def test_tokens_are_the_projected_patch_tokens_of_the_tapped_blocks() -> None:
