@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from nand_edge.errors import NandEdgeError
 from nand_edge.files import inside, sha256_of_file, whole_file
-from nand_edge.manifest import SCHEMA_VERSION, EngineRecord, FileRecord, Manifest
+from nand_edge.manifest import SCHEMA_VERSION, EngineRecord, FileRecord, Manifest, ThresholdRecord
 from nand_edge.normality import Normality, read_normality
+from nand_edge.region import Region, read_region_map, whole_frame
 
 MANIFEST = "manifest.json"
 GRAPH = "graph.onnx"
@@ -61,6 +62,17 @@ class Bundle:
             do="correct the name or give the file",
         )
 
+    def region(self) -> Region:
+        """Where frames are inspected.
+
+        Raises:
+            NandEdgeError: The bundle's mask is damaged.
+        """
+        record, size = self.manifest.region, self.manifest.graph.map_size
+        if record is None:
+            return whole_frame(size)
+        return Region(read_region_map(self.path(record.file), size), record.given_as, record.aspect)
+
 
 def open_bundle(folder: Path | str, *, check_files: bool = True) -> Bundle:
     """Open a bundle and check it.
@@ -107,6 +119,12 @@ def add_engine(bundle: Bundle, engine: EngineRecord) -> Bundle:
         if (record.target, record.compute_capability) != (engine.target, engine.compute_capability)
     )
     manifest = bundle.manifest.model_copy(update={"engines": (*others, engine)})
+    return Bundle(bundle.folder, write_manifest(bundle.folder, manifest))
+
+
+def set_threshold(bundle: Bundle, threshold: ThresholdRecord) -> Bundle:
+    """Put another threshold into the bundle; its engines hold for any."""
+    manifest = bundle.manifest.model_copy(update={"threshold": threshold})
     return Bundle(bundle.folder, write_manifest(bundle.folder, manifest))
 
 

@@ -41,6 +41,7 @@ class Inspection:
         anomaly_map: float32 [M, M], final map (Eq. 6 of NAND).
         base_map: float32 [M, M], the base detector's map.
         suppression_map: float32 [M, M] in [0, 1]; zeros when the CLIP branch did not run.
+        region: float32 [M, M], 1 where the frame was inspected, else 0; None for everywhere.
     """
 
     frame: str
@@ -57,6 +58,7 @@ class Inspection:
     anomaly_map: NDArray[np.float32]
     base_map: NDArray[np.float32]
     suppression_map: NDArray[np.float32]
+    region: NDArray[np.float32] | None = None
 
     @property
     def suppressed(self) -> bool:

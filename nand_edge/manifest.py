@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_VERSION: Literal[2] = 2
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -72,11 +72,22 @@ class ClipRecord(_Record):
     projection: WeightsSource
 
 
+class RateRecord(_Record):
+    """A share of frames, with its exact 95 % interval."""
+
+    hits: int = Field(ge=0)
+    frames: int = Field(gt=0)
+    interval_95: tuple[float, float]
+
+
 class ThresholdRecord(_Record):
     """The threshold that the score is compared with, and how it was chosen."""
 
     value: float
     chosen_by: str
+    interval_95: tuple[float | None, float | None] | None = None
+    false_reject: RateRecord | None = None
+    miss: RateRecord | None = None
 
 
 class NormalityRecord(_Record):
@@ -86,6 +97,15 @@ class NormalityRecord(_Record):
     file: str
     text: str
     active: bool = True
+
+
+class RegionRecord(_Record):
+    """Where frames are inspected: a PNG on the grid of the maps, white inside."""
+
+    file: str
+    given_as: str
+    share: float = Field(gt=0, le=1, description="inspected share of the frame")
+    aspect: float | None = Field(default=None, gt=0, description="width over height of the frames it was drawn for")
 
 
 class TensorRecord(_Record):
@@ -122,13 +142,14 @@ class EngineRecord(_Record):
 class Manifest(_Record):
     """All that a device needs to know before it loads an engine."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     name: str
     created: str
     detector: DetectorRecord
     clip: ClipRecord
     threshold: ThresholdRecord
     normalities: tuple[NormalityRecord, ...]
+    region: RegionRecord | None = None
     graph: GraphRecord
     engines: tuple[EngineRecord, ...]
     precision: str

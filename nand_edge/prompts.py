@@ -1,4 +1,4 @@
-"""Prompts: states of an object put into the caption templates that APRIL-GAN averages over."""
+"""Prompts: states of an object put into the caption templates that APRIL-GAN and WinCLIP average over."""
 
 from __future__ import annotations
 
@@ -17,13 +17,25 @@ class _AprilGan(TypedDict):
     templates: list[str]
 
 
+class _WinClip(TypedDict):
+    normal_states: list[str]
+    anomalous_states: list[str]
+    templates: list[str]
+
+
+class _Prompts(TypedDict):
+    april_gan: _AprilGan
+    winclip: _WinClip
+
+
 def april_gan_normal(object_name: str) -> list[str]:
     """Prompts of the object without a defect: 7 states in 35 templates (APRIL-GAN, `f_nor` of NAND).
 
     Raises:
         NandEdgeError: The object's name is blank.
     """
-    return _ensemble(_april_gan()["normal_states"], object_name)
+    april_gan = _prompts()["april_gan"]
+    return _ensemble(april_gan["normal_states"], april_gan["templates"], object_name)
 
 
 def april_gan_abnormal(object_name: str) -> list[str]:
@@ -32,7 +44,28 @@ def april_gan_abnormal(object_name: str) -> list[str]:
     Raises:
         NandEdgeError: The object's name is blank.
     """
-    return _ensemble(_april_gan()["abnormal_states"], object_name)
+    april_gan = _prompts()["april_gan"]
+    return _ensemble(april_gan["abnormal_states"], april_gan["templates"], object_name)
+
+
+def winclip_normal(object_name: str) -> list[str]:
+    """Prompts of the object without a defect: 7 states in 21 templates (WinCLIP).
+
+    Raises:
+        NandEdgeError: The object's name is blank.
+    """
+    winclip = _prompts()["winclip"]
+    return _ensemble(winclip["normal_states"], winclip["templates"], object_name)
+
+
+def winclip_anomalous(object_name: str) -> list[str]:
+    """Prompts of the object with a defect of any kind: 4 states in 21 templates (WinCLIP).
+
+    Raises:
+        NandEdgeError: The object's name is blank.
+    """
+    winclip = _prompts()["winclip"]
+    return _ensemble(winclip["anomalous_states"], winclip["templates"], object_name)
 
 
 def normality_prompts(phrases: Sequence[str]) -> list[str]:
@@ -51,10 +84,10 @@ def normality_prompts(phrases: Sequence[str]) -> list[str]:
             needed="at least one phrase, none of them blank",
             do="describe the normality in words",
         )
-    return [template.replace("{}", phrase) for phrase in phrases for template in _april_gan()["templates"]]
+    return _in_templates(phrases, _prompts()["april_gan"]["templates"])
 
 
-def _ensemble(states: Sequence[str], object_name: str) -> list[str]:
+def _ensemble(states: Sequence[str], templates: Sequence[str], object_name: str) -> list[str]:
     if not object_name.strip():
         raise NandEdgeError(
             "object's name",
@@ -62,10 +95,13 @@ def _ensemble(states: Sequence[str], object_name: str) -> list[str]:
             needed="the name of what is inspected",
             do="name it, as in --object 'solar cell'",
         )
-    return normality_prompts([state.replace("{}", object_name.strip()) for state in states])
+    return _in_templates([state.replace("{}", object_name.strip()) for state in states], templates)
+
+
+def _in_templates(states: Sequence[str], templates: Sequence[str]) -> list[str]:
+    return [template.replace("{}", state) for state in states for template in templates]
 
 
 @cache
-def _april_gan() -> _AprilGan:
-    document = json.loads(files("nand_edge").joinpath("prompts.json").read_text(encoding="utf-8"))
-    return cast(_AprilGan, document["april_gan"])
+def _prompts() -> _Prompts:
+    return cast(_Prompts, json.loads(files("nand_edge").joinpath("prompts.json").read_text(encoding="utf-8")))

@@ -11,8 +11,15 @@ THRESHOLD = "threshold"
 Infinity keeps the gate shut for every finite score: so a runtime with no active normality skips the CLIP branch.
 """
 
-TEXT_FEATURES = "text_features"
-"""float32 [K, 2, D], K >= 1 normalities, each `f_nor` and `f_add` as unit vectors."""
+NORMALITY_FEATURES = "normality_features"
+"""float32 [K, L, 2, V, D]: K >= 1 normalities, L taps, side 0 for all else and side 1 for what is added, V vectors
+a side in the text space of width D. In the paper's form V is 1: `f_nor` and `f_add`."""
+
+NORMALITY_BIAS = "normality_bias"
+"""float32 [K, L, 2, V], added to the vectors' logits; 0 in the paper's form, very low for vectors that pad a side."""
+
+REGION = "region"
+"""float32 [M, M], 1 where frames are inspected and 0 where they are not; the base map is multiplied by it."""
 
 SCORE = "score"
 """float32 [N], maximum of the final map; NaN when anything in the base map is NaN."""
@@ -24,7 +31,7 @@ BASE_SCORE = "base_score"
 """float32 [N], maximum of the base map."""
 
 BASE_MAP = "base_map"
-"""float32 [N, M, M]."""
+"""float32 [N, M, M], the base detector's map within the region, 0 outside."""
 
 SUPPRESSION_MAP = "suppression_map"
 """float32 [N, M, M], `1 - product over normalities of (1 - A_sup)`; zeros when the CLIP branch did not run."""
@@ -32,6 +39,6 @@ SUPPRESSION_MAP = "suppression_map"
 CLIP_RAN = "clip_ran"
 """bool [N], whether the frame went through the CLIP branch."""
 
-INPUTS = (FRAMES, THRESHOLD, TEXT_FEATURES)
+INPUTS = (FRAMES, THRESHOLD, NORMALITY_FEATURES, NORMALITY_BIAS, REGION)
 OUTPUTS = (SCORE, ANOMALY_MAP, BASE_SCORE, BASE_MAP, SUPPRESSION_MAP, CLIP_RAN)
 MAP_SIZE = 256

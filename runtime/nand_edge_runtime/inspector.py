@@ -19,8 +19,19 @@ from nand_edge.errors import NandEdgeError
 from nand_edge.images import as_frame
 from nand_edge.inspection import Inspection, decide
 from nand_edge.manifest import Target
-from nand_edge.signature import ANOMALY_MAP, BASE_MAP, BASE_SCORE, CLIP_RAN, SCORE, SUPPRESSION_MAP
-from nand_edge_runtime.backends import BackendOptions, Outputs, open_backend
+from nand_edge.region import Region
+from nand_edge.signature import (
+    ANOMALY_MAP,
+    BASE_MAP,
+    BASE_SCORE,
+    CLIP_RAN,
+    FRAMES,
+    REGION,
+    SCORE,
+    SUPPRESSION_MAP,
+    THRESHOLD,
+)
+from nand_edge_runtime.backends import BackendOptions, Inputs, Outputs, open_backend
 from nand_edge_runtime.normalities import ActiveNormalities, NormalityChoice, activate
 
 if TYPE_CHECKING:
@@ -33,11 +44,12 @@ class _InForce:
 
     normalities: ActiveNormalities
     threshold: float
+    region: Region
 
-    @property
-    def gate(self) -> NDArray[np.float32]:
-        """The gate's threshold, float32 []: infinite, and so shut, while no normality is active."""
-        return np.array(self.threshold if self.normalities.names else np.inf, dtype=np.float32)
+    def inputs(self) -> Inputs:
+        """The graph's inputs besides the frames; the gate's threshold is infinite while no normality is active."""
+        gate = np.array(self.threshold if self.normalities.names else np.inf, dtype=np.float32)
+        return {THRESHOLD: gate, **self.normalities.tensors.inputs(), REGION: self.region.map}
 
 
 class Inspector:
@@ -56,6 +68,7 @@ class Inspector:
         provider: ONNX Runtime's provider, `cpu` or `cuda`.
         normalities: Names in the bundle, paths to .normality files or normalities; `[]` is none, None the bundle's own.
         threshold: What scores are compared with; None takes the bundle's.
+        region: Where frames are inspected; None takes the bundle's.
         threads: CPU threads for one frame; None lets the engine choose.
         precision: `fp32`, or `bf16` with the target `openvino`: faster where the CPU has it, maps less exact.
 
@@ -71,6 +84,7 @@ class Inspector:
         provider: str = "cpu",
         normalities: Sequence[NormalityChoice] | None = None,
         threshold: float | None = None,
+        region: Region | None = None,
         threads: int | None = None,
         precision: str = "fp32",
     ) -> None:
@@ -78,6 +92,7 @@ class Inspector:
         self._in_force = _InForce(
             normalities=activate(self._bundle, normalities),
             threshold=_finite(self._bundle.manifest.threshold.value if threshold is None else threshold),
+            region=region or self._bundle.region(),
         )
         self._engine_lock = threading.Lock()
         self._change_lock = threading.Lock()
@@ -130,6 +145,16 @@ class Inspector:
         with self._change_lock:
             self._in_force = replace(self._in_force, threshold=value)
 
+    @property
+    def region(self) -> Region:
+        """Where frames are inspected; setting it holds from the next frame on."""
+        return self._in_force.region
+
+    @region.setter
+    def region(self, value: Region) -> None:
+        with self._change_lock:
+            self._in_force = replace(self._in_force, region=value)
+
     def inspect(
         self,
         frame: NDArray[Any],
@@ -147,7 +172,8 @@ class Inspector:
             timestamp: Seconds since 1970; now if not given.
 
         Raises:
-            NandEdgeError: The frame is empty or of a kind that cannot be converted, or the engine refuses it.
+            NandEdgeError: The frame is empty or of a kind that cannot be converted, has not the proportions that the
+                region was drawn for, or the engine refuses it.
         """
         started = time.perf_counter()
         frames = as_frame(frame)[None]
@@ -201,8 +227,9 @@ class Inspector:
         with self._engine_lock:
             self._require_open()
             in_force = self._in_force
+            in_force.region.require_aspect(frames.shape[2], frames.shape[1])
             entered = time.perf_counter()
-            outputs = self._backend.run(frames, in_force.gate, in_force.normalities.text_features)
+            outputs = self._backend.run({FRAMES: frames, **in_force.inputs()})
             left = time.perf_counter()
             self._next_index = index + len(frames)
         verdicts = [decide(float(score), in_force.threshold) for score in outputs[SCORE]]
@@ -223,6 +250,7 @@ class Inspector:
                 normalities=in_force.normalities.names,
                 latency_ms=latency,
                 bundle=self._identity,
+                region=in_force.region.map,
                 **_of_frame(outputs, place),
             )
             for place, verdict in enumerate(verdicts)

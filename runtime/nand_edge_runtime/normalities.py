@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nand_edge.bundle import Bundle
 from nand_edge.errors import NandEdgeError
-from nand_edge.normality import Normality, read_normality
+from nand_edge.manifest import ClipRecord
+from nand_edge.normality import Normality, read_normality, stack
+from nand_edge.suppression import NormalityTensors
 
 NORMALITY_SUFFIX = ".normality"
 
@@ -25,11 +26,11 @@ class ActiveNormalities:
 
     Attributes:
         names: Names, in order; empty when no normality is active.
-        text_features: float32 [max(K, 1), 2, D]; with no active normality one placeholder that the gate keeps unread.
+        tensors: The graph's inputs; with no active normality one placeholder that the gate keeps unread.
     """
 
     names: tuple[str, ...]
-    text_features: NDArray[np.float32]
+    tensors: NormalityTensors
 
 
 def activate(bundle: Bundle, choices: Sequence[NormalityChoice] | None) -> ActiveNormalities:
@@ -50,10 +51,10 @@ def activate(bundle: Bundle, choices: Sequence[NormalityChoice] | None) -> Activ
     _check_names(normalities)
     clip = bundle.manifest.clip
     for normality in normalities:
-        normality.require_clip(clip.sha256, clip.model)
+        normality.require_encoder(clip)
     return ActiveNormalities(
         names=tuple(normality.name for normality in normalities),
-        text_features=_stack(normalities, clip.width),
+        tensors=stack(normalities, len(clip.taps)) if normalities else _placeholder(clip),
     )
 
 
@@ -77,9 +78,5 @@ def _check_names(normalities: Sequence[Normality]) -> None:
             )
 
 
-def _stack(normalities: Sequence[Normality], width: int) -> NDArray[np.float32]:
-    if not normalities:
-        placeholder = np.zeros((1, 2, width), dtype=np.float32)
-        placeholder[..., 0] = 1.0
-        return placeholder
-    return np.stack([normality.text_features for normality in normalities])
+def _placeholder(clip: ClipRecord) -> NormalityTensors:
+    return NormalityTensors.of_text(np.zeros((1, 2, clip.width), dtype=np.float32), len(clip.taps))

@@ -31,6 +31,10 @@ _QUIET = (172, 164, 158)
 _GREEN = (96, 174, 60)
 _RED = (64, 60, 222)
 _CONTOUR = (255, 255, 255)
+_EDGE = (208, 176, 64)
+_DIMMED = 0.3
+"""What is left of the brightness where a frame is not inspected."""
+
 _ANOMALY_COLOURS, _SUPPRESSION_COLOURS = cv2.COLORMAP_INFERNO, cv2.COLORMAP_VIRIDIS
 
 
@@ -38,7 +42,8 @@ def draw_overlay(image: Picture, inspection: Inspection) -> Picture:
     """Draw an inspection.
 
     Four panels of `PANEL` pixels: the frame; the base map, the suppression map and the final map as heat over it.
-    Base and final map share one colour scale, and a white line surrounds what reaches the threshold.
+    Base and final map share one colour scale, and a white line surrounds what reaches the threshold. What lies
+    outside the region is dimmed.
 
     Args:
         image: uint8 [H, W, 3] BGR, the frame that was inspected.
@@ -68,12 +73,16 @@ def draw_overlay(image: Picture, inspection: Inspection) -> Picture:
 def draw_panels(image: Picture, inspection: Inspection) -> dict[str, Picture]:
     """The overlay's four panels by their labels, uint8 [h, w, 3] BGR, the longer side `PANEL` pixels."""
     frame, top = _fit(image), _heat_top(inspection)
-    return {
-        "frame": frame,
+    panels = {
+        "frame": frame.copy(),
         "base map": _heat(frame, inspection.base_map, top, inspection.threshold),
         "suppression map": _heat(frame, inspection.suppression_map, 1.0, None, _SUPPRESSION_COLOURS),
         "final map": _heat(frame, inspection.anomaly_map, top, inspection.threshold),
     }
+    if inspection.region is not None and not inspection.region.all():
+        for panel in panels.values():
+            _dim_outside(panel, inspection.region)
+    return panels
 
 
 def overlay_size() -> tuple[int, int]:
@@ -139,6 +148,15 @@ def _heat(
         contours, _ = cv2.findContours(over, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(panel, contours, -1, _CONTOUR, 1, cv2.LINE_AA)
     return panel
+
+
+def _dim_outside(panel: Picture, region: NDArray[np.float32]) -> None:
+    """Darken what is not inspected, and draw a line around what is."""
+    height, width = panel.shape[:2]
+    inside = (cv2.resize(region, (width, height), interpolation=cv2.INTER_NEAREST) > 0).astype(np.uint8)
+    panel[inside == 0] = (panel[inside == 0] * _DIMMED).astype(np.uint8)
+    contours, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(panel, contours, -1, _EDGE, 1, cv2.LINE_AA)
 
 
 def _paste(picture: Picture, panel: Picture, left: int, top: int) -> None:

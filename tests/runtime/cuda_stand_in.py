@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from nand_edge.signature import FRAMES, INPUTS, OUTPUTS, TEXT_FEATURES
+from nand_edge.signature import FRAMES, INPUTS, NORMALITY_BIAS, NORMALITY_FEATURES, OUTPUTS
 
 SUCCESS, NO_DEVICE = 0, 100
 TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(bool)": np.bool_}
-LARGEST = {FRAMES: (2, 512, 512, 3), TEXT_FEATURES: (4, 2, 4)}
-SMALLEST = {FRAMES: (1, 16, 16, 3), TEXT_FEATURES: (1, 2, 4)}
+LARGEST = {FRAMES: (2, 512, 512, 3), NORMALITY_FEATURES: (4, 1, 2, 8, 4), NORMALITY_BIAS: (4, 1, 2, 8)}
+SMALLEST = {FRAMES: (1, 16, 16, 3), NORMALITY_FEATURES: (1, 1, 2, 1, 4), NORMALITY_BIAS: (1, 1, 2, 1)}
 
 
 class Cudart:

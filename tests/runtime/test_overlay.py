@@ -9,8 +9,9 @@ import pytest
 from toy_bundle import Spot
 
 from nand_edge.errors import NandEdgeError
+from nand_edge.region import make_region
 from nand_edge_runtime import Inspector
-from nand_edge_runtime.overlay import draw_overlay, overlay_size, write_overlay
+from nand_edge_runtime.overlay import PANEL, draw_overlay, draw_panels, overlay_size, write_overlay
 
 _PILL = (10, 10)
 """A pixel of the verdict's field, free of letters."""
@@ -53,6 +54,20 @@ def test_a_map_that_is_no_number_is_drawn_as_hot(inspector: Inspector, spot: Spo
     )
     quarter = overlay_size()[1] // 4
     assert picture[280, quarter + 170].mean() > 150
+
+
+def test_what_is_not_inspected_is_dimmed_and_the_rest_is_as_ever(inspector: Inspector, spot: Spot) -> None:
+    frame = spot(size=(64, 64))
+    everywhere = draw_panels(frame, inspector.inspect(frame))
+    left_half = make_region(rectangle="0,0,0.5,1")
+    assert left_half is not None
+    inspector.region = left_half
+    panels = draw_panels(frame, inspector.inspect(frame))
+    for label, panel in panels.items():
+        inside, outside = panel[:, : PANEL // 2 - 2], panel[:, PANEL // 2 + 2 :]
+        np.testing.assert_array_equal(inside[2:-2, 2:], everywhere[label][2:-2, 2 : PANEL // 2 - 2])
+        assert outside.max() < 0.5 * everywhere["frame"].max()
+    assert panels["frame"][:, PANEL // 2 - 2 : PANEL // 2 + 2].std(axis=2).max() > 20, "a coloured line between"
 
 
 def test_an_overlay_is_a_png_named_by_place_and_frame(inspector: Inspector, spot: Spot, tmp_path: Path) -> None:

@@ -19,12 +19,14 @@ from nand_edge.manifest import (
     GraphRecord,
     Manifest,
     NormalityRecord,
+    RegionRecord,
     Target,
     TensorRecord,
     ThresholdRecord,
     WeightsSource,
 )
-from nand_edge.normality import Normality, write_normality
+from nand_edge.normality import Normality, stack, write_normality
+from nand_edge.region import REGION_FILE, Region, whole_frame, write_region
 from nand_edge.samples import Samples, write_samples
 from nand_edge.signature import (
     ANOMALY_MAP,
@@ -33,12 +35,21 @@ from nand_edge.signature import (
     CLIP_RAN,
     FRAMES,
     MAP_SIZE,
+    NORMALITY_BIAS,
+    NORMALITY_FEATURES,
+    REGION,
     SCORE,
     SUPPRESSION_MAP,
-    TEXT_FEATURES,
     THRESHOLD,
 )
-from nand_edge.suppression import FloatArray, align_corners_weights, normality_map, score, suppress
+from nand_edge.suppression import (
+    FloatArray,
+    NormalityTensors,
+    align_corners_weights,
+    normality_map,
+    score,
+    suppress,
+)
 
 Spot = Callable[..., NDArray[np.uint8]]
 """Draws a frame [H, W, 3] of one grey value with a rectangle of another in the middle: the fixture `spot`."""
@@ -51,18 +62,29 @@ LOGIT_SCALE = 20.0
 _THRESHOLD = 0.5
 
 
-def write_toy_bundle(folder: Path, *, base_gain: float = 1 / 255) -> Path:
-    """Write the bundle; a `base_gain` of NaN gives the NaN weights of a detector gone wrong."""
+def write_toy_bundle(folder: Path, *, base_gain: float = 1 / 255, region: Region | None = None) -> Path:
+    """Write the bundle.
+
+    Args:
+        folder: Its folder, NAME.nand.
+        base_gain: NaN gives the NaN weights of a detector gone wrong.
+        region: Where frames are inspected; None for everywhere.
+    """
     folder.mkdir()
     (folder / "normalities").mkdir()
     onnx.save(toy_graph(base_gain), folder / GRAPH)
-    onnx.save(toy_graph(base_gain, text_default=False), folder / GRAPH_FOR_TENSORRT)
+    onnx.save(toy_graph(base_gain, defaults=False), folder / GRAPH_FOR_TENSORRT)
     for name, added in (("bright", [1, 0]), ("dark", [0, 1])):
         write_normality(toy_normality(name, [1 - value for value in added]), folder / f"normalities/{name}.normality")
     if np.isfinite(base_gain):
         for graph in (GRAPH, GRAPH_FOR_TENSORRT):
-            write_samples(folder, toy_samples(), graph)
-    write_manifest(folder, toy_manifest(folder.stem))
+            write_samples(folder, toy_samples(region), graph)
+    manifest = toy_manifest(folder.stem)
+    if region is not None:
+        write_region(region, folder / REGION_FILE)
+        record = RegionRecord(file=REGION_FILE, given_as=region.given_as, share=region.share, aspect=region.aspect)
+        manifest = manifest.model_copy(update={"region": record})
+    write_manifest(folder, manifest)
     return folder
 
 
@@ -80,7 +102,8 @@ def toy_normality(
         prompts=(f"a photo of a {name} region",),
         clip_sha256=clip_sha256,
         clip_model=clip_model,
-        text_features=np.stack([f_nor, f_add]),
+        features=np.stack([f_nor, f_add])[None, :, None, :],
+        bias=np.zeros((1, 2, 1), dtype=np.float32),
     )
 
 
@@ -114,7 +137,9 @@ def toy_manifest(name: str) -> Manifest:
             inputs={
                 FRAMES: TensorRecord(dtype="uint8", shape=(-1, -1, -1, 3)),
                 THRESHOLD: TensorRecord(dtype="float32", shape=()),
-                TEXT_FEATURES: TensorRecord(dtype="float32", shape=(-1, 2, WIDTH)),
+                NORMALITY_FEATURES: TensorRecord(dtype="float32", shape=(-1, 1, 2, -1, WIDTH)),
+                NORMALITY_BIAS: TensorRecord(dtype="float32", shape=(-1, 1, 2, -1)),
+                REGION: TensorRecord(dtype="float32", shape=(MAP_SIZE, MAP_SIZE)),
             },
             outputs={
                 SCORE: scores,
@@ -132,10 +157,9 @@ def toy_manifest(name: str) -> Manifest:
     )
 
 
-def toy_graph(base_gain: float, *, text_default: bool = True) -> onnx.ModelProto:
-    """The graph: base map = grey value * gain; tokens (brightness, darkness) of a 32 x 32 grid against the text."""
+def toy_graph(base_gain: float, *, defaults: bool = True) -> onnx.ModelProto:
+    """The graph: base map = grey value * gain; tokens (brightness, darkness) of a 32 x 32 grid against the words."""
     maps = [None, MAP_SIZE, MAP_SIZE]
-    default = toy_normality("bright", [0, 1]).text_features[None]
     initializers = {
         "gain": np.float32(base_gain),
         "zero": np.float32(0),
@@ -155,7 +179,8 @@ def toy_graph(base_gain: float, *, text_default: bool = True) -> onnx.ModelProto
         helper.make_node("Unsqueeze", ["grey", "axis_one"], ["grey_image"]),
         helper.make_node("Resize", ["grey_image", "", "", "map_size"], ["resized"], mode="linear", axes=[2, 3]),
         helper.make_node("Squeeze", ["resized", "axis_one"], ["grey_map"]),
-        helper.make_node("Mul", ["grey_map", "gain"], [BASE_MAP]),
+        helper.make_node("Mul", ["grey_map", "gain"], ["everywhere"]),
+        helper.make_node("Mul", ["everywhere", REGION], [BASE_MAP]),
         *_score(BASE_MAP, BASE_SCORE),
         helper.make_node("Less", [BASE_SCORE, THRESHOLD], ["below"]),
         helper.make_node("Not", ["below"], ["suspicious"]),
@@ -170,15 +195,18 @@ def toy_graph(base_gain: float, *, text_default: bool = True) -> onnx.ModelProto
         *_score(ANOMALY_MAP, SCORE),
     ]
     stored = [numpy_helper.from_array(np.asarray(value), name) for name, value in initializers.items()]
-    if text_default:
-        stored.append(numpy_helper.from_array(default, TEXT_FEATURES))
+    if defaults:
+        given = {**stack([toy_normality("bright", [0, 1])], 1).inputs(), REGION: whole_frame().map}
+        stored.extend(numpy_helper.from_array(values, name) for name, values in given.items())
     graph = helper.make_graph(
         nodes,
         "toy",
         [
             helper.make_tensor_value_info(FRAMES, TensorProto.UINT8, ["N", "H", "W", 3]),
             helper.make_tensor_value_info(THRESHOLD, TensorProto.FLOAT, []),
-            helper.make_tensor_value_info(TEXT_FEATURES, TensorProto.FLOAT, ["K", 2, WIDTH]),
+            helper.make_tensor_value_info(NORMALITY_FEATURES, TensorProto.FLOAT, ["K", 1, 2, "V", WIDTH]),
+            helper.make_tensor_value_info(NORMALITY_BIAS, TensorProto.FLOAT, ["K", 1, 2, "V"]),
+            helper.make_tensor_value_info(REGION, TensorProto.FLOAT, [MAP_SIZE, MAP_SIZE]),
         ],
         [
             helper.make_tensor_value_info(SCORE, TensorProto.FLOAT, [None]),
@@ -211,10 +239,11 @@ def _clip_branch() -> onnx.GraphProto:
         "gain_tokens": np.float32(1 / 255),
         "grid": np.array([GRID, GRID], np.int64),
         "tokens_shape": np.array([0, 1, 1, GRID * GRID], np.int64),
-        "grid_shape": np.array([0, 0, 2, GRID, GRID], np.int64),
-        "added_class": np.array(1, np.int64),
+        "grid_shape": np.array([0, 0, GRID, GRID], np.int64),
+        "first": np.array(0, np.int64),
+        "second": np.array(1, np.int64),
         "axis_normalities": np.array([1], np.int64),
-        "axis_text": np.array([0], np.int64),
+        "axis_vectors": np.array([3], np.int64),
         "axis_token": np.array([2], np.int64),
         "pads": np.array([0, 0, 0, 0, 0, 0, WIDTH - 2, 0], np.int64),
     }
@@ -227,14 +256,21 @@ def _clip_branch() -> onnx.GraphProto:
         helper.make_node("Pad", ["two", "pads"], ["tokens"]),
         helper.make_node("ReduceL2", ["tokens", "axis_token"], ["length"], keepdims=1),
         helper.make_node("Div", ["tokens", "length"], ["unit"]),
-        helper.make_node("Unsqueeze", [TEXT_FEATURES, "axis_text"], ["text"]),
-        helper.make_node("MatMul", ["text", "unit"], ["cosine"]),
-        helper.make_node("Mul", ["cosine", "scale"], ["logits"]),
-        helper.make_node("Reshape", ["logits", "grid_shape"], ["logits_grid"]),
-        helper.make_node("MatMul", ["upsample", "logits_grid"], ["rows"]),
-        helper.make_node("MatMul", ["rows", "upsample_columns"], ["logits_map"]),
-        helper.make_node("Softmax", ["logits_map"], ["probability"], axis=2),
-        helper.make_node("Gather", ["probability", "added_class"], ["normality_maps"], axis=2),
+        helper.make_node("Unsqueeze", ["unit", "axis_normalities"], ["per_normality"]),
+        helper.make_node("Gather", [NORMALITY_FEATURES, "first"], ["features"], axis=1),
+        helper.make_node("Gather", [NORMALITY_BIAS, "first"], ["bias_row"], axis=1),
+        helper.make_node("Unsqueeze", ["bias_row", "axis_vectors"], ["bias"]),
+        helper.make_node("MatMul", ["features", "per_normality"], ["cosine"]),
+        helper.make_node("Mul", ["cosine", "scale"], ["scaled"]),
+        helper.make_node("Add", ["scaled", "bias"], ["logits"]),
+        helper.make_node("ReduceLogSumExp", ["logits", "axis_vectors"], ["sides"], keepdims=0),
+        helper.make_node("Gather", ["sides", "second"], ["added"], axis=2),
+        helper.make_node("Gather", ["sides", "first"], ["other"], axis=2),
+        helper.make_node("Sub", ["added", "other"], ["log_odds"]),
+        helper.make_node("Reshape", ["log_odds", "grid_shape"], ["log_odds_grid"]),
+        helper.make_node("MatMul", ["upsample", "log_odds_grid"], ["rows"]),
+        helper.make_node("MatMul", ["rows", "upsample_columns"], ["log_odds_map"]),
+        helper.make_node("Sigmoid", ["log_odds_map"], ["normality_maps"]),
         helper.make_node("Sub", ["one", "normality_maps"], ["factors"]),
         helper.make_node("ReduceProd", ["factors", "axis_normalities"], ["product"], keepdims=0),
         helper.make_node("Sub", ["one", "product"], ["suppression_then"]),
@@ -270,30 +306,30 @@ def _branch_outputs(branch: str) -> list[onnx.ValueInfoProto]:
     ]
 
 
-def reference(base_map: FloatArray, grid: FloatArray, texts: FloatArray) -> tuple[FloatArray, FloatArray]:
+def reference(base_map: FloatArray, grid: FloatArray, normalities: NormalityTensors) -> tuple[FloatArray, FloatArray]:
     """Final map and suppression map of the toy graph, by `nand_edge.suppression`.
 
     Args:
         base_map: float32 [N, M, M].
         grid: float32 [N, 32, 32] in [0, 255], the grey frames resized to the grid.
-        texts: float32 [K, 2, D].
+        normalities: K normalities for its one tap.
     """
     brightness = grid.reshape(len(grid), -1) / np.float32(255)
     tokens = np.stack([brightness, 1 - brightness, 0 * brightness, 0 * brightness], axis=2)
     tokens /= np.linalg.norm(tokens, axis=2, keepdims=True)
-    maps = normality_map([tokens], [(GRID, GRID)], texts, logit_scale=LOGIT_SCALE, map_size=MAP_SIZE)
+    maps = normality_map([tokens], [(GRID, GRID)], normalities, logit_scale=LOGIT_SCALE, map_size=MAP_SIZE)
     return suppress(base_map, maps)
 
 
-def toy_samples() -> Samples:
+def toy_samples(region: Region | None = None) -> Samples:
     """Two frames, one on each side of the threshold, and what the numpy reference says of them."""
     ramp = np.linspace(0, 250, MAP_SIZE * MAP_SIZE).reshape(MAP_SIZE, MAP_SIZE).astype(np.uint8)
     greys = np.stack([np.full((MAP_SIZE, MAP_SIZE), 60, np.uint8), ramp])
-    base_map = greys.astype(np.float32) / np.float32(255)
+    base_map = greys.astype(np.float32) / np.float32(255) * (region or whole_frame()).map
     # At 256 pixels the base map is the frame; the grid takes the mean of the two middle pixels of every eight.
     blocks = greys.astype(np.float32).reshape(-1, GRID, 8, GRID, 8)
     grid = blocks[:, :, 3:5, :, 3:5].mean(axis=(2, 4), dtype=np.float32)
-    final, suppression = reference(base_map, grid, toy_normality("bright", [0, 1]).text_features[None])
+    final, suppression = reference(base_map, grid, stack([toy_normality("bright", [0, 1])], 1))
     results = {
         BASE_MAP: base_map,
         SUPPRESSION_MAP: suppression,

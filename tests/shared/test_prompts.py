@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nand_edge.errors import NandEdgeError
-from nand_edge.prompts import april_gan_abnormal, april_gan_normal, normality_prompts
+from nand_edge.prompts import (
+    april_gan_abnormal,
+    april_gan_normal,
+    normality_prompts,
+    winclip_anomalous,
+    winclip_normal,
+)
 
 
 def test_states_and_templates_are_april_gans() -> None:
@@ -14,6 +20,14 @@ def test_states_and_templates_are_april_gans() -> None:
     assert (len(normal), len(abnormal)) == (7 * 35, 5 * 35)
     assert {"a bad photo of a carpet.", "this is one flawless carpet in the scene."} <= set(normal)
     assert {"a photo of my broken carpet.", "a blurry photo of the carpet with damage."} <= set(abnormal)
+
+
+def test_states_and_templates_are_winclips() -> None:
+    normal, anomalous = winclip_normal("carpet"), winclip_anomalous("carpet")
+
+    assert (len(normal), len(anomalous)) == (7 * 21, 4 * 21)
+    assert {"a cropped photo of the carpet.", "a photo of a perfect carpet for visual inspection."} <= set(normal)
+    assert {"a photo of a damaged carpet.", "a dark photo of the carpet with flaw."} <= set(anomalous)
 
 
 def test_a_phrase_goes_into_every_template() -> None:

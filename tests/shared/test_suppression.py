@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from nand_edge.inspection import Verdict, decide
-from nand_edge.suppression import FloatArray, align_corners_weights, normality_map, score, suppress
+from nand_edge.suppression import (
+    FloatArray,
+    NormalityTensors,
+    align_corners_weights,
+    map_of_log_odds,
+    normality_map,
+    score,
+    suppress,
+    token_log_odds,
+)
 
 M = 6
 UNIT = st.floats(0, 1, width=32)
@@ -52,7 +61,6 @@ def test_the_gate_is_exact(base: FloatArray, maps: FloatArray, threshold: float)
 
 
 @pytest.mark.torch
-@pytest.mark.torch
 @pytest.mark.parametrize("source", [1, 2, 3, 15, 16, 37])
 @pytest.mark.parametrize("target", [1, 2, 16, 37, 256])
 def test_corner_aligned_weights_are_torchs(source: int, target: int) -> None:
@@ -81,12 +89,11 @@ def unit(vectors: FloatArray) -> FloatArray:
 
 
 @pytest.mark.torch
-@pytest.mark.torch
 def test_the_map_is_equation_2_averaged_over_the_taps() -> None:
     import torch
 
     tokens, grids, texts = tokens_and_texts(0, 3)
-    maps = normality_map(tokens, grids, texts, logit_scale=100.0, map_size=16)
+    maps = normality_map(tokens, grids, NormalityTensors.of_text(texts, 2), logit_scale=100.0, map_size=16)
 
     expected = []
     for tap, (rows, columns) in zip(tokens, grids, strict=True):
@@ -97,18 +104,44 @@ def test_the_map_is_equation_2_averaged_over_the_taps() -> None:
     assert np.allclose(maps, torch.stack(expected).mean(dim=0).numpy(), atol=1e-4)
 
 
-@given(st.integers(0, 1000), st.floats(1, 100))
-def test_a_softmax_of_two_is_the_sigmoid_of_the_difference(seed: int, logit_scale: float) -> None:
-    tokens, grids, texts = tokens_and_texts(seed, 2)
-    maps = normality_map(tokens, grids, texts, logit_scale=logit_scale, map_size=M)
+@given(st.integers(0, 1000), st.integers(1, 4))
+def test_several_vectors_a_side_are_a_softmax_over_all_of_them(seed: int, vectors: int) -> None:
+    """One tap whose grid is the map: the share of the added side in the softmax over both sides' vectors."""
+    random = np.random.default_rng(seed)
+    tokens = unit(random.normal(size=(2, M * M, 8)).astype(np.float32))
+    normalities = NormalityTensors(
+        unit(random.normal(size=(3, 1, 2, vectors, 8)).astype(np.float32)),
+        random.normal(size=(3, 1, 2, vectors)).astype(np.float32),
+    )
+    maps = normality_map([tokens], [(M, M)], normalities, logit_scale=20.0, map_size=M)
 
-    sigmoids = []
-    for tap, (rows, columns) in zip(tokens, grids, strict=True):
-        difference = logit_scale * np.einsum("npd,kd->nkp", tap, texts[:, 1] - texts[:, 0])
-        plane = difference.reshape(2, 2, rows, columns).astype(np.float64)
-        plane = align_corners_weights(rows, M) @ plane @ align_corners_weights(columns, M).T
-        sigmoids.append(0.5 * (1 + np.tanh(plane / 2)))
-    assert np.allclose(maps, np.mean(sigmoids, axis=0), atol=1e-4)
+    logits = 20.0 * np.einsum("npd,ksvd->npksv", tokens, normalities.features[:, 0]) + normalities.bias[:, 0]
+    shares = np.exp(logits).sum(axis=-1)
+    expected = (shares[..., 1] / shares.sum(axis=-1)).transpose(0, 2, 1).reshape(2, 3, M, M)
+    assert np.allclose(maps, expected, atol=1e-5)
+
+
+@given(st.integers(0, 1000), st.floats(1, 100))
+def test_maps_can_be_made_of_kept_log_odds(seed: int, logit_scale: float) -> None:
+    tokens, grids, texts = tokens_and_texts(seed, 2)
+    normalities = NormalityTensors.of_text(texts, 2)
+    log_odds = token_log_odds(tokens, normalities, logit_scale=logit_scale)
+
+    for tap, odds in zip(tokens, log_odds, strict=True):
+        expected = logit_scale * np.einsum("npd,kd->nkp", tap, texts[:, 1] - texts[:, 0])
+        assert np.allclose(odds, expected, atol=1e-3)
+    assert np.array_equal(
+        map_of_log_odds(log_odds, grids, map_size=M),
+        normality_map(tokens, grids, normalities, logit_scale=logit_scale, map_size=M),
+    )
+
+
+def test_logits_of_any_size_neither_overflow_nor_become_no_numbers() -> None:
+    tokens = [np.eye(1, 8, dtype=np.float32)[None]]
+    sides = np.stack([-np.eye(1, 8), np.eye(1, 8)]).astype(np.float32)
+    normalities = NormalityTensors(sides[None, None], np.array([[[[-1e4], [1e4]]]], np.float32))
+
+    assert np.array_equal(normality_map(tokens, [(1, 1)], normalities, logit_scale=1e4, map_size=1), [[[[1.0]]]])
 
 
 def test_no_number_in_a_map_gives_no_number_as_score_and_a_reject() -> None:

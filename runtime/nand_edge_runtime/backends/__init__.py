@@ -9,12 +9,21 @@ from typing import cast
 from nand_edge.bundle import Bundle
 from nand_edge.errors import NandEdgeError
 from nand_edge.manifest import Target
-from nand_edge_runtime.backends.protocol import BF16, FP32, Backend, BackendOptions, Outputs, TargetUnavailableError
+from nand_edge_runtime.backends.protocol import (
+    BF16,
+    FP32,
+    Backend,
+    BackendOptions,
+    Inputs,
+    Outputs,
+    TargetUnavailableError,
+)
 
 __all__ = [
     "BACKENDS",
     "Backend",
     "BackendOptions",
+    "Inputs",
     "Outputs",
     "TargetUnavailableError",
     "candidates",

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from nand_edge.bundle import Bundle
 from nand_edge.errors import NandEdgeError
 from nand_edge.manifest import EngineRecord, Target
-from nand_edge.signature import FRAMES, INPUTS, OUTPUTS, TEXT_FEATURES, THRESHOLD
+from nand_edge.signature import FRAMES, INPUTS, OUTPUTS
 from nand_edge_runtime.backends.cuda_memory import Buffer, Cuda
-from nand_edge_runtime.backends.protocol import BackendOptions, Outputs, TargetUnavailableError
+from nand_edge_runtime.backends.protocol import BackendOptions, Inputs, Outputs, TargetUnavailableError
 
 _PROFILE = 0
 
@@ -52,17 +52,15 @@ class CudaEngineBackend:
         """The GPU's compute capability: "CUDA 8.6"."""
         return f"CUDA {self._capability}"
 
-    def run(
-        self, frames: NDArray[np.uint8], threshold: NDArray[np.float32], text_features: NDArray[np.float32]
-    ) -> Outputs:
+    def run(self, inputs: Inputs) -> Outputs:
         """Run the engine once; see `Backend.run`."""
         self._cuda.make_current()
-        for name, array in ((FRAMES, frames), (THRESHOLD, threshold), (TEXT_FEATURES, text_features)):
+        for name, array in inputs.items():
             self._check_limits(name, array.shape)
             self._feed(name, array)
-        shapes = {name: self._prepare_output(name, len(frames)) for name in OUTPUTS}
+        shapes = {name: self._prepare_output(name, len(inputs[FRAMES])) for name in OUTPUTS}
         if not self._context.execute_async_v3(self._cuda.stream):
-            raise self._fault(f"an execution that failed with frames {list(frames.shape)}")
+            raise self._fault(f"an execution that failed with frames {list(inputs[FRAMES].shape)}")
         for name, shape in shapes.items():
             if not self._on_host(name):
                 self._buffers[name].download(_size(shape, self._dtypes[name]))

@@ -6,14 +6,11 @@ from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from nand_edge.bundle import GRAPH, Bundle
 from nand_edge.errors import NandEdgeError
 from nand_edge.manifest import Target
-from nand_edge.signature import FRAMES, OUTPUTS, TEXT_FEATURES, THRESHOLD
-from nand_edge_runtime.backends.protocol import BackendOptions, Outputs, TargetUnavailableError
+from nand_edge.signature import FRAMES, OUTPUTS
+from nand_edge_runtime.backends.protocol import BackendOptions, Inputs, Outputs, TargetUnavailableError
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -42,17 +39,14 @@ class OnnxBackend:
         """The provider: "CPU" or "CUDA"."""
         return self._device
 
-    def run(
-        self, frames: NDArray[np.uint8], threshold: NDArray[np.float32], text_features: NDArray[np.float32]
-    ) -> Outputs:
+    def run(self, inputs: Inputs) -> Outputs:
         """Run the graph once; see `Backend.run`."""
-        feed = {FRAMES: frames, THRESHOLD: threshold, TEXT_FEATURES: text_features}
         try:
-            results = self._session.run(OUTPUTS, feed)
+            results = self._session.run(OUTPUTS, inputs)
         except Exception as error:  # ONNX Runtime's own exceptions share no public base class
             raise NandEdgeError(
                 f"engine {GRAPH!r} in ONNX Runtime",
-                found=f"an error with frames {list(frames.shape)}: {_first_line(error)}",
+                found=f"an error with frames {list(inputs[FRAMES].shape)}: {_first_line(error)}",
                 needed="a graph that runs on these frames",
                 do="run `nand-edge verify` on the bundle",
             ) from error

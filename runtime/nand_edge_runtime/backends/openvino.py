@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nand_edge.bundle import GRAPH_FOR_TENSORRT, Bundle
 from nand_edge.errors import NandEdgeError
 from nand_edge.manifest import Target
-from nand_edge.signature import FRAMES, OUTPUTS, TEXT_FEATURES, THRESHOLD
-from nand_edge_runtime.backends.protocol import BF16, BackendOptions, Outputs, TargetUnavailableError
+from nand_edge.signature import FRAMES, OUTPUTS
+from nand_edge_runtime.backends.protocol import BF16, BackendOptions, Inputs, Outputs, TargetUnavailableError
 
 if TYPE_CHECKING:
     import openvino
@@ -45,23 +44,18 @@ class OpenVINOBackend:
         """The CPU, and the precision where it is not fp32."""
         return self._device
 
-    def run(
-        self, frames: NDArray[np.uint8], threshold: NDArray[np.float32], text_features: NDArray[np.float32]
-    ) -> Outputs:
+    def run(self, inputs: Inputs) -> Outputs:
         """Run the graph once; see `Backend.run`."""
-        results = [self._run_one(frame[np.newaxis], threshold, text_features) for frame in frames]
+        results = [self._run_one({**inputs, FRAMES: frame[np.newaxis]}) for frame in inputs[FRAMES]]
         return {name: np.concatenate([result[name] for result in results]) for name in OUTPUTS}
 
-    def _run_one(
-        self, frame: NDArray[np.uint8], threshold: NDArray[np.float32], text_features: NDArray[np.float32]
-    ) -> Outputs:
-        feed = {FRAMES: frame, THRESHOLD: threshold, TEXT_FEATURES: text_features}
+    def _run_one(self, inputs: Inputs) -> Outputs:
         try:
-            self._request.infer(feed, share_inputs=True)
+            self._request.infer(inputs, share_inputs=True)
         except RuntimeError as error:
             raise NandEdgeError(
                 f"engine {self._file!r} in OpenVINO",
-                found=f"an error with a frame {list(frame.shape)}: {_last_line(error)}",
+                found=f"an error with a frame {list(inputs[FRAMES].shape)}: {_last_line(error)}",
                 needed="a graph that runs on this frame",
                 do="run `nand-edge verify` on the bundle",
             ) from error

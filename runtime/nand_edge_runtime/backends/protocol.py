@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from nand_edge.bundle import Bundle
@@ -13,6 +12,9 @@ from nand_edge.errors import NandEdgeError
 from nand_edge.manifest import Target
 
 FP32, BF16 = "fp32", "bf16"
+
+Inputs = dict[str, NDArray[Any]]
+"""Arrays by their names in `nand_edge.signature.INPUTS`."""
 
 Outputs = dict[str, NDArray[Any]]
 """Arrays by their names in `nand_edge.signature.OUTPUTS`."""
@@ -55,15 +57,11 @@ class Backend(Protocol):
     def device(self) -> str:
         """What the engine runs on, in words ("CPU", "CUDA 8.6")."""
 
-    def run(
-        self, frames: NDArray[np.uint8], threshold: NDArray[np.float32], text_features: NDArray[np.float32]
-    ) -> Outputs:
+    def run(self, inputs: Inputs) -> Outputs:
         """Run the graph once.
 
         Args:
-            frames: uint8 [N, H, W, 3], BGR, contiguous.
-            threshold: float32 [], the gate's threshold.
-            text_features: float32 [K, 2, D], K >= 1.
+            inputs: All inputs of `nand_edge.signature`, contiguous.
 
         An engine that judges the frames of a batch one by one may skip the CLIP branch for some of them.
 

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from nand_edge.inspection import Inspection
+from nand_edge.region import make_region, parse_frame_size
 from nand_edge_runtime.inspecting import Summary, inspect_source, jsonl_writer
 from nand_edge_runtime.inspector import Inspector
 from nand_edge_runtime.overlay import write_overlay
@@ -33,6 +34,13 @@ def inspect(
     ] = None,
     no_normalities: Annotated[bool, typer.Option("--no-normalities", help="No normality is in force.")] = False,
     threshold: Annotated[float | None, typer.Option(help="Compare scores with this, not the bundle's.")] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(help="Inspect this rectangle, not the bundle's region: x,y,width,height in pixels or fractions."),
+    ] = None,
+    region_mask: Annotated[Path | None, typer.Option(help="PNG; inspect only where it is not zero.")] = None,
+    ignore_mask: Annotated[Path | None, typer.Option(help="PNG; inspect only where it is zero.")] = None,
+    frame_size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT of the frames, for a region in pixels.")] = None,
     target: Annotated[str | None, typer.Option(help="onnx, openvino, tensorrt or tensorrt-rtx.")] = None,
     provider: Annotated[str, typer.Option(help="ONNX Runtime's provider: cpu or cuda.")] = "cpu",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads for one frame.")] = None,
@@ -58,6 +66,12 @@ def inspect(
                 provider=provider,
                 normalities=[] if no_normalities else normality or None,
                 threshold=threshold,
+                region=make_region(
+                    rectangle=region,
+                    region_mask=region_mask,
+                    ignore_mask=ignore_mask,
+                    frame_size=parse_frame_size(frame_size) if frame_size else None,
+                ),
                 threads=threads,
                 precision=precision,
             )
@@ -103,6 +117,7 @@ def _print_summary(summary: Summary, inspector: Inspector, *, as_json: bool) -> 
             "device": inspector.device,
             "normalities": list(inspector.normalities),
             "threshold": inspector.threshold,
+            "region": inspector.region.given_as,
         }
         print(json.dumps({**summary.to_json(), **setting}))
         return
@@ -120,6 +135,6 @@ def _print_summary(summary: Summary, inspector: Inspector, *, as_json: bool) -> 
         f"{summary.p50_ms:.1f} ms",
     )
     words = ", ".join(inspector.normalities) or "none"
-    table.caption = f"threshold {inspector.threshold:.4g}; normalities: {words}"
+    table.caption = f"threshold {inspector.threshold:.4g}; normalities: {words}; region: {inspector.region.given_as}"
     table.caption_justify = "left"
     Console().print(table)
