@@ -1,4 +1,4 @@
-"""The cells: photographs of the package elpv-dataset, and our own labels of what is wrong with 63 of them."""
+"""The cells: photographs of the package elpv-dataset, and our own labels of what is wrong with some of them."""
 
 from __future__ import annotations
 
@@ -6,41 +6,32 @@ import csv
 import importlib.util
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from nand_edge.errors import NandEdgeError
+from nand_edge.evaluation.dataset import GOOD, LabelledFrame
+from nand_edge.evaluation.groups import Group
 
 OBJECT = "solar cell"
-GOOD = "good"
 LABELS = Path(__file__).with_name("elpv_mono_groups.csv")
+"""The 63 test cells."""
+
+DEVELOPMENT_LABELS = Path(__file__).with_name("elpv_mono_development.csv")
+"""Other cells, to choose settings on: none of them is a test cell, and no detector is fitted on one. The first five of
+each defect are the clearest, for forms of suppression that are shown some."""
+
+SHOTS = 5
 _MONOCRYSTALLINE = "mono"
 
 
-@dataclass(frozen=True)
-class Group:
-    """Defects of one kind, and the words that declare them normal, chosen before any result was seen."""
-
-    name: str
-    text: str
-
-
-GROUPS = (Group("stain", "dark stain"), Group("crack", "crack"), Group("finger", "broken finger lines"))
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A labelled cell: its photograph and its group, `good` among them."""
-
-    path: Path
-    group: str
-
-    @property
-    def name(self) -> str:
-        """The photograph's file name."""
-        return self.path.name
+# The words that declare each kind normal, chosen before any result was seen.
+GROUPS = (
+    Group("stain", ("stain",), "dark stain", OBJECT),
+    Group("crack", ("crack",), "crack", OBJECT),
+    Group("finger", ("finger",), "broken finger lines", OBJECT),
+)
 
 
 def photographs() -> Path:
@@ -60,22 +51,23 @@ def photographs() -> Path:
     return Path(found.submodule_search_locations[0]) / "data"
 
 
-def labelled_cells(data: Path, *, of_each: int | None = None) -> tuple[Cell, ...]:
+def labelled_cells(data: Path, *, labels: Path = LABELS, of_each: int | None = None) -> tuple[LabelledFrame, ...]:
     """The cells that were sorted by eye, all of them or the first `of_each` of each group."""
     taken: dict[str, int] = {}
     cells = []
-    with LABELS.open(encoding="utf-8", newline="") as stream:
+    with labels.open(encoding="utf-8", newline="") as stream:
         for row in csv.DictReader(stream):
             group = row["anomaly_group"]
             taken[group] = taken.get(group, 0) + 1
             if of_each is None or taken[group] <= of_each:
-                cells.append(Cell(data / "images" / row["image"], group))
+                kinds = () if group == GOOD else (group,)
+                cells.append(LabelledFrame(data / "images" / row["image"], kinds))
     return tuple(cells)
 
 
 def good_cells(data: Path, count: int, *, seed: int = 0) -> tuple[Path, ...]:
     """Photographs to fit on: up to `count` functional monocrystalline cells, none of them a labelled one."""
-    listed = {cell.name for cell in labelled_cells(data)}
+    listed = {cell.path.name for cell in labelled_cells(data)}
     rows = (line.split() for line in (data / "labels.csv").read_text(encoding="utf-8").splitlines())
     suitable = [
         data / path

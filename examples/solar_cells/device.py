@@ -15,10 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nand_edge.evaluation.dataset import LabelledFrame
+from nand_edge.evaluation.groups import Group
+from nand_edge.evaluation.protocol import Pair
 from nand_edge.inspection import Inspection, Verdict
 from nand_edge_runtime.latency import Latency
 from solar_cells import on_device
-from solar_cells.cells import Cell, Group
+from solar_cells.cells import OBJECT
 from solar_cells.protocol import GroupResult
 
 _EXAMPLES = Path(__file__).resolve().parent.parent
@@ -48,7 +51,7 @@ class DeviceResult:
 
 
 def inspect_on_device(
-    bundle: Path, cells: Sequence[Cell], groups: Sequence[Group], *, on_step: Callable[[], None] = lambda: None
+    bundle: Path, cells: Sequence[LabelledFrame], groups: Sequence[Group], *, on_step: Callable[[], None] = lambda: None
 ) -> DeviceResult:
     """Inspect the cells and verify the bundle in a process where torch cannot be imported.
 
@@ -94,7 +97,7 @@ def _run(request_file: Path, on_step: Callable[[], None]) -> None:
         raise RuntimeError(f"the device's process failed:\n{errors.read_text(encoding='utf-8')}")
 
 
-def _read(folder: Path, cells: tuple[Cell, ...], groups: Sequence[Group]) -> DeviceResult:
+def _read(folder: Path, cells: tuple[LabelledFrame, ...], groups: Sequence[Group]) -> DeviceResult:
     results = json.loads((folder / on_device.RESULTS).read_text(encoding="utf-8"))
     passes = {(each["kind"], each["normality"]): each["inspections"] for each in results["passes"]}
     without_words = passes[on_device.WITHOUT_WORDS, None]
@@ -103,11 +106,14 @@ def _read(folder: Path, cells: tuple[Cell, ...], groups: Sequence[Group]) -> Dev
     return DeviceResult(
         groups=tuple(
             GroupResult(
-                group=group,
-                cells=cells,
-                before=_scores(without_words),
-                after=_scores(scored[group.name]),
-                threshold=without_words[0]["threshold"],
+                Pair(
+                    class_name=OBJECT,
+                    group=group,
+                    frames=cells,
+                    before=_scores(without_words),
+                    after=_scores(scored[group.name]),
+                    threshold=without_words[0]["threshold"],
+                ),
                 verdicts_after=tuple(Verdict(each["verdict"]) for each in judged[group.name]),
             )
             for group in groups

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from nand_edge.bundle import Bundle
 from nand_edge.errors import NandEdgeError
+from nand_edge.evaluation.dataset import LabelledFrame
+from nand_edge.evaluation.groups import Group
 from nand_edge.images import read_frame
 from nand_edge.manifest import Target, ThresholdRecord
 from nand_edge.normality import Normality, write_normality
@@ -21,7 +23,6 @@ from nand_edge_export.export import Export, export_bundle
 from nand_edge_export.fit import Fit
 from nand_edge_export.fit import fit as fit_detector
 from nand_edge_export.normality import make_normality
-from solar_cells.cells import OBJECT, Cell, Group
 
 COMPUTE_CAPABILITY = "8.6"
 TARGETS = (Target.OPENVINO, Target.TENSORRT_RTX)
@@ -45,7 +46,7 @@ def fit(good: Path, output: Path, method: PatchCoreMethod, progress: Progress) -
 def make_normalities(groups: Sequence[Group], folder: Path) -> tuple[Normality, ...]:
     """Embed the groups' words with the embedded CLIP, and write NAME.normality for each into `folder`."""
     clip = load_clip(NAND_TINY)
-    made = tuple(make_normality(clip, group.text, OBJECT, name=group.name) for group in groups)
+    made = tuple(make_normality(clip, group.words, group.object_name, name=group.name) for group in groups)
     for normality in made:
         write_normality(normality, folder / f"{normality.name}.normality")
     return made
@@ -54,7 +55,7 @@ def make_normalities(groups: Sequence[Group], folder: Path) -> tuple[Normality, 
 def export(
     fitted: Fit,
     normalities: Sequence[Normality],
-    cells: Sequence[Cell],
+    cells: Sequence[LabelledFrame],
     output: Path,
     on_phase: Callable[[str], None],
 ) -> Bundle:
@@ -72,7 +73,7 @@ def export(
         normalities=normalities,
         threshold=threshold,
     )
-    first_of_each = {cell.group: cell for cell in reversed(cells)}
+    first_of_each = {cell.label: cell for cell in reversed(cells)}
     return export_bundle(
         parts, output, frames=[read_frame(cell.path) for cell in first_of_each.values()], on_phase=on_phase
     )

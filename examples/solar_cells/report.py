@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from solar_cells import charts, gallery
+from nand_edge_export.evaluation import charts
+from nand_edge_export.evaluation.gallery import Exhibits, exhibits
 from solar_cells.device import DeviceResult
 
 TEMPLATE = "report.html.j2"
@@ -19,11 +19,9 @@ class Section:
     """What the report shows of one normality."""
 
     figures: dict[str, Any]
-    name: str
     roc: str
     scores: str
-    helped: list[gallery.Exhibit]
-    hurt: list[gallery.Exhibit]
+    exhibits: Exhibits
 
 
 def render_report(summary: dict[str, Any], device: DeviceResult) -> str:
@@ -35,12 +33,10 @@ def render_report(summary: dict[str, Any], device: DeviceResult) -> str:
     """
     sections = [
         Section(
-            figures=summary["groups"][result.group.name],
-            name=result.group.name,
-            roc=_svg_uri(charts.roc_chart(result)),
-            scores=_svg_uri(charts.score_chart(result)),
-            helped=gallery.helped(result, device.inspections[result.group.name]),
-            hurt=gallery.hurt(result, device.inspections[result.group.name]),
+            figures=summary["groups"][result.pair.group.name],
+            roc=charts.svg_uri(charts.roc_chart(result.pair)),
+            scores=charts.svg_uri(charts.score_chart(result.pair)),
+            exhibits=exhibits(result.pair, device.inspections[result.pair.group.name].__getitem__),
         )
         for result in device.groups
     ]
@@ -48,7 +44,3 @@ def render_report(summary: dict[str, Any], device: DeviceResult) -> str:
         loader=PackageLoader("solar_cells", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     return environment.get_template(TEMPLATE).render(summary=summary, sections=sections)
-
-
-def _svg_uri(svg: str) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"

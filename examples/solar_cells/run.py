@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from nand_edge.bundle import Bundle
+from nand_edge.evaluation.dataset import LabelledFrame
 from nand_edge.files import whole_file
 from nand_edge.manifest import Target
 from nand_edge_export.detectors.fit_patchcore import PatchCoreMethod
 from solar_cells import making
-from solar_cells.cells import GROUPS, OBJECT, Cell, good_cells, labelled_cells, link_folder, photographs
+from solar_cells.cells import GROUPS, OBJECT, good_cells, labelled_cells, link_folder, photographs
 from solar_cells.device import DeviceResult, inspect_on_device, steps
 from solar_cells.report import render_report
 from solar_cells.stages import Stages
@@ -83,7 +84,7 @@ def try_next(output: Path) -> list[str]:
     ]
 
 
-def _make(settings: Settings, stages: Stages, data: Path, cells: tuple[Cell, ...]) -> tuple[Bundle, int]:
+def _make(settings: Settings, stages: Stages, data: Path, cells: tuple[LabelledFrame, ...]) -> tuple[Bundle, int]:
     output = settings.output
     good = good_cells(data, settings.good)
     link_folder((cell.path for cell in cells), output / CELLS)
@@ -120,7 +121,7 @@ def _build(settings: Settings, stages: Stages, bundle: Bundle) -> tuple[Bundle, 
     return bundle, tuple(refused)
 
 
-def _inspect(stages: Stages, bundle: Bundle, cells: tuple[Cell, ...]) -> DeviceResult:
+def _inspect(stages: Stages, bundle: Bundle, cells: tuple[LabelledFrame, ...]) -> DeviceResult:
     total = steps(len(cells), len(GROUPS))
     with stages.stage("inspect", f"Inspect {len(cells)} cells where torch cannot be imported", total) as stage:
         device = inspect_on_device(bundle.folder, cells, GROUPS, on_step=stage.step)

@@ -12,12 +12,13 @@ from typing import Any
 from rich.table import Table
 
 from nand_edge.bundle import Bundle
+from nand_edge.evaluation.protocol import means
 from nand_edge.manifest import EngineRecord, Target
 from nand_edge_runtime.latency import Latency
 from nand_edge_runtime.machine import processor_name
 from solar_cells.device import DeviceResult
 from solar_cells.making import Refused
-from solar_cells.protocol import GroupResult, change_interval, mean_auroc
+from solar_cells.protocol import GroupResult
 
 NOT_BUILT = "not built"
 _DIGITS = 6
@@ -44,13 +45,12 @@ class Run:
 def summarise(run: Run) -> dict[str, Any]:
     """The figures of a run: areas under curves 0 to 1, latencies in milliseconds."""
     groups, manifest = run.device.groups, run.bundle.manifest
-    before, after = mean_auroc(groups)
-    low, high = change_interval(groups)
+    figures = means([result.pair for result in groups])
     return {
-        "mean_auroc_before": round(before, _DIGITS),
-        "mean_auroc_after": round(after, _DIGITS),
-        "mean_auroc_change_95_percent": [round(low, _DIGITS), round(high, _DIGITS)],
-        "groups": {result.group.name: _group(result) for result in groups},
+        "mean_auroc_before": round(figures["mean_auroc_before"], _DIGITS),
+        "mean_auroc_after": round(figures["mean_auroc_after"], _DIGITS),
+        "mean_auroc_change_95_percent": [round(end, _DIGITS) for end in figures["mean_auroc_change_interval_95"]],
+        "groups": {result.pair.group.name: _group(result) for result in groups},
         "engines": [
             *(_engine(run.bundle, record, run.device.checks) for record in manifest.engines),
             *(_not_built(refused) for refused in run.refused),
@@ -121,19 +121,20 @@ def engines_table(summary: dict[str, Any]) -> Table:
 
 
 def _group(result: GroupResult) -> dict[str, Any]:
+    pair = result.pair
     return {
-        "text": result.group.text,
-        "auroc_before": round(result.auroc_before, _DIGITS),
-        "auroc_after": round(result.auroc_after, _DIGITS),
-        "cells": len(result.cells),
-        "cells_declared_normal": sum(cell.group == result.group.name for cell in result.cells),
+        "text": pair.group.words,
+        "auroc_before": round(pair.auroc_before, _DIGITS),
+        "auroc_after": round(pair.auroc_after, _DIGITS),
+        "cells": len(pair.frames),
+        "cells_declared_normal": int(pair.added.sum()),
         "right_verdicts": {
             "before": result.right_verdicts(result.verdicts_before),
             "after": result.right_verdicts(result.verdicts_after),
         },
         "reject_to_pass": {
-            "right": [cell.name for cell in result.released],
-            "wrong": [cell.name for cell in result.missed],
+            "right": [cell.path.name for cell in result.released],
+            "wrong": [cell.path.name for cell in result.missed],
         },
     }
 

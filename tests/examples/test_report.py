@@ -14,16 +14,16 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 pytest.importorskip("sklearn")
 
+from nand_edge.evaluation.dataset import LabelledFrame
+from nand_edge.evaluation.groups import Group
+from nand_edge.evaluation.protocol import Pair
 from nand_edge.inspection import Inspection, Verdict
 from nand_edge_runtime.latency import Latency
-from solar_cells import gallery
-from solar_cells.cells import Cell, Group
-from solar_cells.charts import roc_chart, score_chart
 from solar_cells.device import DeviceResult
 from solar_cells.protocol import GroupResult
 from solar_cells.report import render_report
 
-GROUP = Group("stain", "dark stain & <drops>")
+GROUP = Group("stain", ("stain",), "dark stain & <drops>", "solar cell")
 KINDS = ("good", "stain", "stain", "crack", "crack", "crack")
 BEFORE, AFTER = (0.1, 0.9, 0.8, 0.9, 0.7, 0.6), (0.1, 0.2, 0.6, 0.4, 0.7, 0.2)
 
@@ -31,23 +31,26 @@ BEFORE, AFTER = (0.1, 0.9, 0.8, 0.9, 0.7, 0.6), (0.1, 0.2, 0.6, 0.4, 0.7, 0.2)
 @pytest.fixture
 def device(tmp_path: Path) -> DeviceResult:
     frame = np.full((12, 16, 3), 120, np.uint8)
-    cells = tuple(Cell(tmp_path / f"{place}-{kind}.png", kind) for place, kind in enumerate(KINDS))
+    cells = tuple(
+        LabelledFrame(tmp_path / f"{place}-{kind}.png", () if kind == "good" else (kind,))
+        for place, kind in enumerate(KINDS)
+    )
     for cell in cells:
         cv2.imwrite(str(cell.path), frame)
     verdicts = tuple(Verdict.PASS if score < 0.5 else Verdict.REJECT for score in AFTER)
-    result = GroupResult(GROUP, cells, np.array(BEFORE), np.array(AFTER), 0.5, verdicts)
+    result = GroupResult(Pair("cell", GROUP, cells, np.array(BEFORE), np.array(AFTER), 0.5), verdicts)
     inspections = tuple(inspection(cell, *scores) for cell, *scores in zip(cells, BEFORE, AFTER, verdicts, strict=True))
     return DeviceResult((result,), {"stain": inspections}, Latency((9.0,)), Latency((4.0,)), (), "CPU", ("torch",))
 
 
-def inspection(cell: Cell, before: float, after: float, verdict: Verdict) -> Inspection:
+def inspection(cell: LabelledFrame, before: float, after: float, verdict: Verdict) -> Inspection:
     maps = {
         name: np.full((8, 8), value, np.float32)
         for name, value in (("base_map", before), ("anomaly_map", after), ("suppression_map", 1 - after / before))
     }
     known: dict[str, Any] = {"index": 0, "timestamp": 0.0, "threshold": 0.5, "clip_ran": True, "bundle": "0" * 64}
     return Inspection(
-        frame=cell.name,
+        frame=cell.path.name,
         score=after,
         base_score=before,
         verdict=verdict,
@@ -67,7 +70,7 @@ def summary() -> dict[str, Any]:
         "mean_auroc_change_95_percent": [0.05, 0.15],
         "groups": {
             "stain": {
-                "text": GROUP.text,
+                "text": GROUP.words,
                 "auroc_before": 0.8,
                 "auroc_after": 0.9,
                 "cells": 6,
@@ -101,27 +104,3 @@ def test_the_report_has_the_figures_and_escapes_words(summary: dict[str, Any], d
     for text in ("0.800 → 0.900", "+0.100", "dark stain &amp; &lt;drops&gt;", "no package &lt;here&gt;", "CC BY-NC-SA"):
         assert text in page
     assert "<drops>" not in page
-
-
-def test_the_cells_helped_most_come_first(device: DeviceResult) -> None:
-    shown = gallery.helped(device.groups[0], device.inspections["stain"])
-    assert [(exhibit.name, exhibit.verdict_after) for exhibit in shown] == [
-        ("1-stain.png", "pass"),
-        ("2-stain.png", "reject"),
-    ]
-
-
-def test_anomalous_cells_that_pass_by_mistake_are_shown_before_others(device: DeviceResult) -> None:
-    shown = gallery.hurt(device.groups[0], device.inspections["stain"], 3)
-    assert [(exhibit.name, exhibit.verdict_after) for exhibit in shown] == [
-        ("3-crack.png", "pass"),
-        ("5-crack.png", "pass"),
-        ("4-crack.png", "reject"),
-    ]
-
-
-def test_charts_are_repeatable_and_name_what_they_show(device: DeviceResult) -> None:
-    result = device.groups[0]
-    assert roc_chart(result) == roc_chart(result)
-    assert f"after  {result.auroc_after:.3f}" in roc_chart(result).replace("&#160;", " ")
-    assert "threshold" in score_chart(result)

@@ -1,7 +1,8 @@
-"""The report's charts as SVG text: ROC curves, and where every cell's score went."""
+"""The report's charts as SVG text: ROC curves, and where every frame's score went."""
 
 from __future__ import annotations
 
+import base64
 import io
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
-from solar_cells.cells import GOOD
-from solar_cells.protocol import GroupResult
+from nand_edge.evaluation.protocol import Pair
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ _STYLE: dict[Any, Any] = {
     "font.sans-serif": ["system-ui", "Segoe UI", "Roboto", "Helvetica", "Arial", "DejaVu Sans"],
     "font.size": 10,
     "svg.fonttype": "none",
-    "svg.hashsalt": "solar-cells",
+    "svg.hashsalt": "nand-edge",
     "axes.edgecolor": GRID,
     "axes.labelcolor": QUIET,
     "xtick.color": QUIET,
@@ -32,7 +32,7 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def roc_chart(result: GroupResult) -> str:
+def roc_chart(pair: Pair) -> str:
     """ROC curves without and with the words, as SVG."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(4.2, 3.5), layout="constrained")
@@ -40,47 +40,50 @@ def roc_chart(result: GroupResult) -> str:
         _clean(axes)
         axes.plot((0, 1), (0, 1), color=GRID, linewidth=1, linestyle="--")
         for label, scores, area, colour in (
-            ("before", result.before, result.auroc_before, BEFORE),
-            ("after", result.after, result.auroc_after, DECLARED),
+            ("before", pair.before, pair.auroc_before, BEFORE),
+            ("after", pair.after, pair.auroc_after, DECLARED),
         ):
-            alarms, hits, _ = roc_curve(~result.normal, scores)
+            alarms, hits, _ = roc_curve(pair.anomalous, scores)
             axes.plot(alarms, hits, color=colour, linewidth=2.4, label=f"{label}  {area:.3f}")
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.04), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
-        axes.set_xlabel("normal cells that score higher")
-        axes.set_ylabel("anomalous cells found")
+        axes.set_xlabel("normal frames that score higher")
+        axes.set_ylabel("anomalous frames found")
         axes.legend(loc="lower right", frameon=False, title="AUROC")
         return _svg(figure)
 
 
-def score_chart(result: GroupResult) -> str:
-    """Every cell's score without and with the words, and the threshold, as SVG."""
+def score_chart(pair: Pair) -> str:
+    """Every frame's score without and with the words, and the threshold, as SVG."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(5.6, 3.6), layout="constrained")
         axes = figure.subplots()
         _clean(axes)
-        groups = np.array([cell.group for cell in result.cells])
-        spread = np.random.default_rng(0).uniform(-0.2, 0.2, len(groups))
-        named = groups == result.group.name
+        spread = np.random.default_rng(0).uniform(-0.2, 0.2, len(pair.frames))
         for label, members, colour in (
-            ("still anomalous", ~result.normal, ANOMALOUS),
-            ("good", groups == GOOD, FLAWLESS),
-            (f"“{result.group.text}”", named, DECLARED),
+            ("still anomalous", pair.anomalous, ANOMALOUS),
+            ("good", ~pair.anomalous & ~pair.added, FLAWLESS),
+            (f"“{pair.group.words}”", pair.added, DECLARED),
         ):
-            for row, scores in ((1, result.before), (0, result.after)):
+            for row, scores in ((1, pair.before), (0, pair.after)):
                 axes.scatter(
                     scores[members],
                     row + spread[members],
-                    s=34,
+                    s=34 if len(pair.frames) < 150 else 16,
                     color=colour,
                     alpha=0.8,
                     linewidths=0,
                     label=label if row else None,
                 )
-        axes.axvline(result.threshold, color=INK, linewidth=1.2)
-        axes.annotate("threshold", (result.threshold, 1.46), (4, 0), textcoords="offset points", fontsize=9, va="top")
+        axes.axvline(pair.threshold, color=INK, linewidth=1.2)
+        axes.annotate("threshold", (pair.threshold, 1.46), (4, 0), textcoords="offset points", fontsize=9, va="top")
         axes.set(ylim=(-0.45, 1.48), yticks=(0, 1), yticklabels=("with\nthe words", "without"), xlabel="score")
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3, frameon=False, handletextpad=0.2)
         return _svg(figure)
+
+
+def svg_uri(svg: str) -> str:
+    """A chart as a data URI."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
 
 
 def _clean(axes: Axes) -> None:
