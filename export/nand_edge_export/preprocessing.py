@@ -15,31 +15,38 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Resize to a square with Pillow's antialiased bicubic filter, RGB, / 255, minus mean, / standard deviation.
+    """Resize with Pillow's antialiased bicubic filter, RGB, / 255, minus mean, / standard deviation.
 
     Attributes:
-        size: Side of the square, pixels.
+        size: Height, pixels, and the width of a square.
         mean: Mean of the red, green and blue channel, in 0..1.
         std: Standard deviation of the channels, in 0..1.
+        width: Width, pixels, where it is not a square.
     """
 
     size: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    width: int | None = None
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width, pixels."""
+        return self.size, self.width or self.size
 
     def resize(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Resize uint8 [N, H, W, 3] BGR frames to uint8 [N, size, size, 3] RGB."""
+        """Resize uint8 [N, H, W, 3] BGR frames to uint8 [N, height, width, 3] RGB."""
         images = (Image.fromarray(np.ascontiguousarray(frame[..., ::-1])) for frame in frames)
-        return np.stack([np.asarray(_resize(image, self.size)) for image in images])
+        return np.stack([np.asarray(_resize(image, *self.sides)) for image in images])
 
     def normalise(self, images: NDArray[np.uint8]) -> torch.Tensor:
-        """Turn uint8 [N, size, size, 3] RGB images into float32 [N, 3, size, size]."""
+        """Turn uint8 [N, height, width, 3] RGB images into float32 [N, 3, height, width]."""
         pixels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float()
         scale, offset = self.scale_and_offset()
         return pixels * torch.from_numpy(scale) + torch.from_numpy(offset)
 
     def prepare(self, frames: NDArray[np.uint8]) -> torch.Tensor:
-        """Turn uint8 [N, H, W, 3] BGR frames into float32 [N, 3, size, size]."""
+        """Turn uint8 [N, H, W, 3] BGR frames into float32 [N, 3, height, width]."""
         return self.normalise(self.resize(frames))
 
     def scale_and_offset(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -50,11 +57,11 @@ class Preprocessing:
         return scale, offset
 
 
-def _resize(image: Image.Image, size: int) -> Image.Image:
+def _resize(image: Image.Image, height: int, width: int) -> Image.Image:
     """Both passes in the order of Pillow 13, rows first for tall images; older versions have another order.
 
     The order matters by some grey levels on fine textures, since each pass ends in whole levels.
     """
-    rows_first = image.height - size > max(0, 2 * (image.width - size))
-    first = (image.width, size) if rows_first else (size, image.height)
-    return image.resize(first, Image.Resampling.BICUBIC).resize((size, size), Image.Resampling.BICUBIC)
+    rows_first = image.height - height > max(0, 2 * (image.width - width))
+    first = (image.width, height) if rows_first else (width, image.height)
+    return image.resize(first, Image.Resampling.BICUBIC).resize((width, height), Image.Resampling.BICUBIC)

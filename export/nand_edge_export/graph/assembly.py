@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -13,9 +14,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from nand_edge import signature
 from nand_edge.manifest import GraphRecord, TensorRecord
-from nand_edge_export.clip.encoder import ClipEncoder
+from nand_edge_export.clip import ClipEncoder
+from nand_edge_export.clip.tower import Reader
 from nand_edge_export.detectors.protocol import Detector
-from nand_edge_export.graph.builder import IR_VERSION, OPSET, Builder
+from nand_edge_export.graph.builder import IR_VERSION, OPSET, Builder, Embedded
 from nand_edge_export.graph.conversion import EXAMPLE_BATCH, convert
 from nand_edge_export.graph.resize import matrix_resize, portable_resize
 from nand_edge_export.graph.suppression import kept_share, maximum
@@ -26,10 +28,10 @@ class Lowering(Enum):
     """How the graph says what targets cannot all read: the resize, and inputs with defaults."""
 
     PORTABLE = "portable"
-    """For ONNX Runtime: antialiased `Resize`, and the exported normalities as default of `text_features`."""
+    """For ONNX Runtime: antialiased `Resize`, and the exported normalities and region as defaults."""
 
     MATRICES = "matrices"
-    """For TensorRT and OpenVINO: matrix products, and `text_features` always given."""
+    """For TensorRT and OpenVINO: matrix products, and all inputs always given."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,11 @@ class Parts:
     """The converted networks and what is needed to join them.
 
     Attributes:
-        detector: Graph from an image or from tokens to the base map.
-        encoder: Graph from an image to tokens, one output a tap.
-        detector_preprocessing: What the detector needs; None when it reads the encoder's tokens.
+        detector: Graph to the base map, from an image or from what it reads of the encoder.
+        encoder: Graph from an image to all that is read of the encoder, under `ClipEncoder.read`'s names.
+        reads: What the detector reads of the encoder, in the order of its inputs; nothing when it has an own image.
+        tokens: What the suppression reads of the encoder, one name a tap.
+        detector_preprocessing: What the detector's own image needs; None when it reads the encoder.
         clip_preprocessing: What the encoder needs.
         grids: Rows and columns of each tap.
         width: Length D of a text feature.
@@ -49,6 +53,8 @@ class Parts:
 
     detector: onnx.GraphProto
     encoder: onnx.GraphProto
+    reads: tuple[str, ...]
+    tokens: tuple[str, ...]
     detector_preprocessing: Preprocessing | None
     clip_preprocessing: Preprocessing
     grids: tuple[tuple[int, int], ...]
@@ -63,9 +69,12 @@ def convert_parts(detector: Detector, encoder: ClipEncoder, logit_scale: float) 
     Raises:
         NandEdgeError: One of them cannot be converted.
     """
+    outputs = tuple(dict.fromkeys((*detector.reads, *encoder.tokens)))
     return Parts(
         detector=_convert_detector(detector, encoder),
-        encoder=convert(encoder, [_example(encoder.preprocessing)], ["image"]),
+        encoder=convert(Reader(encoder, outputs), [_example(encoder.preprocessing)], ["image"], outputs),
+        reads=detector.reads,
+        tokens=encoder.tokens,
         detector_preprocessing=detector.preprocessing,
         clip_preprocessing=encoder.preprocessing,
         grids=encoder.grids,
@@ -76,35 +85,39 @@ def convert_parts(detector: Detector, encoder: ClipEncoder, logit_scale: float) 
 
 
 def _convert_detector(detector: Detector, encoder: ClipEncoder) -> onnx.GraphProto:
+    graph = detector.graph()
+    if graph is not None:
+        return graph
     if detector.preprocessing is not None:
         return convert(detector, [_example(detector.preprocessing)], ["image"])
-    tokens = [torch.zeros(EXAMPLE_BATCH, rows * columns, encoder.width) for rows, columns in encoder.grids]
-    return convert(detector, tokens, [f"tokens_{number}" for number in range(len(tokens))])
+    with torch.no_grad():
+        read = encoder.read(_example(encoder.preprocessing), detector.reads)
+    return convert(detector, list(read.values()), list(read))
 
 
 def _example(preprocessing: Preprocessing) -> torch.Tensor:
-    return torch.zeros(EXAMPLE_BATCH, 3, preprocessing.size, preprocessing.size)
+    return torch.zeros(EXAMPLE_BATCH, 3, *preprocessing.sides)
 
 
-def assemble(parts: Parts, lowering: Lowering, text_features: NDArray[np.float32]) -> onnx.ModelProto:
+def assemble(parts: Parts, lowering: Lowering, defaults: Mapping[str, NDArray[np.float32]]) -> onnx.ModelProto:
     """Join the parts into one checked model.
 
     Args:
         parts: The converted networks.
         lowering: For which targets.
-        text_features: Default normalities, float32 [K, 2, D].
+        defaults: By the signature's names, what inputs are when they are not given; used where targets allow it.
     """
     builder = Builder()
     frames = _Frames(builder, lowering)
-    tokens: list[str] | None = None
+    encoder = _Encoder(builder, parts, frames)
     if parts.detector_preprocessing is None:
-        tokens = _tokens(builder, parts, frames)
-        base_map = builder.embed(parts.detector, _token_inputs(parts, tokens), "detector")[0]
+        inputs = encoder.read(parts.reads)
     else:
-        image = frames.prepared(parts.detector_preprocessing)
-        base_map = builder.embed(parts.detector, {parts.detector.input[0].name: image}, "detector")[0]
-    _gate(builder, parts, frames, base_map, tokens)
-    return _model(builder, parts, lowering, text_features)
+        inputs = [frames.prepared(parts.detector_preprocessing)]
+    names = [value.name for value in parts.detector.input]
+    base_map = builder.embed(parts.detector, dict(zip(names, inputs, strict=True)), "detector")[0]
+    _gate(builder, parts, encoder, base_map)
+    return _model(builder, parts, lowering, defaults)
 
 
 class _Frames:
@@ -116,56 +129,61 @@ class _Frames:
         matrices = lowering is Lowering.MATRICES
         self._values = builder.op("Cast", signature.FRAMES, to=TensorProto.FLOAT) if matrices else signature.FRAMES
 
-    def resized(self, size: int) -> str:
-        """Grey levels 0..255, float32 [N, 3, S, S] RGB."""
+    def resized(self, sides: tuple[int, int]) -> str:
+        """Grey levels 0..255, float32 [N, 3, height, width] RGB."""
         resize = matrix_resize if self._lowering is Lowering.MATRICES else portable_resize
-        return resize(self._builder, self._values, size)
+        return resize(self._builder, self._values, sides)
 
     def prepared(self, preprocessing: Preprocessing) -> str:
-        """What a network reads, float32 [N, 3, S, S]."""
+        """What a network reads, float32 [N, 3, height, width]."""
         scale, offset = preprocessing.scale_and_offset()
         builder = self._builder
-        scaled = builder.op("Mul", self.resized(preprocessing.size), builder.constant(scale, "scale"))
+        scaled = builder.op("Mul", self.resized(preprocessing.sides), builder.constant(scale, "scale"))
         return builder.op("Add", scaled, builder.constant(offset, "offset"))
 
 
-def resize_model(lowering: Lowering, size: int) -> onnx.ModelProto:
-    """A model of the resize alone: uint8 frames [N, H, W, 3] BGR to float32 grey levels [N, 3, size, size] RGB."""
+def resize_model(lowering: Lowering, sides: tuple[int, int]) -> onnx.ModelProto:
+    """A model of the resize alone: uint8 frames [N, H, W, 3] BGR to float32 grey levels [N, 3, height, width] RGB."""
     builder = Builder()
-    levels = builder.alias(_Frames(builder, lowering).resized(size), "levels")
+    levels = builder.alias(_Frames(builder, lowering).resized(sides), "levels")
     frames = helper.make_tensor_value_info(signature.FRAMES, TensorProto.UINT8, ["N", "H", "W", 3])
-    output = helper.make_tensor_value_info(levels, TensorProto.FLOAT, ["N", 3, size, size])
+    output = helper.make_tensor_value_info(levels, TensorProto.FLOAT, ["N", 3, *sides])
     return _wrapped(helper.make_graph(builder.nodes, "resize", [frames], [output], list(builder.initializers.values())))
 
 
-def _tokens(builder: Builder, parts: Parts, frames: _Frames) -> list[str]:
-    image = frames.prepared(parts.clip_preprocessing)
-    return builder.embed(parts.encoder, {parts.encoder.input[0].name: image}, "clip")
+class _Encoder:
+    """The CLIP encoder, of which each reader adds what no reader before it needed: one pass for all."""
+
+    def __init__(self, builder: Builder, parts: Parts, frames: _Frames) -> None:
+        self._builder, self._parts, self._frames = builder, parts, frames
+        self._embedded: Embedded | None = None
+
+    def read(self, names: Sequence[str]) -> list[str]:
+        """Values of the graph for outputs of the encoder; their nodes go into the body that is open now."""
+        if self._embedded is None:
+            image = self._frames.prepared(self._parts.clip_preprocessing)
+            graph = self._parts.encoder
+            self._embedded = Embedded(self._builder, graph, {graph.input[0].name: image}, "clip")
+        return self._embedded.values(names)
 
 
-def _token_inputs(parts: Parts, tokens: list[str]) -> dict[str, str]:
-    return dict(zip((value.name for value in parts.detector.input), tokens, strict=True))
-
-
-def _gate(builder: Builder, parts: Parts, frames: _Frames, base_map: str, tokens: list[str] | None) -> None:
+def _gate(builder: Builder, parts: Parts, encoder: _Encoder, base_map: str) -> None:
     """Run the CLIP branch only when some frame of the batch is not certainly below the threshold.
 
     The gate is exact: suppression only lowers a map, so a frame below the threshold passes whatever the words say.
     A base score that is NaN is not below anything, and opens it.
     """
     op, constant = builder.op, builder.constant
-    base_map = builder.alias(base_map, signature.BASE_MAP)
+    base_map = builder.alias(op("Mul", base_map, signature.REGION), signature.BASE_MAP)
     base_score = builder.alias(maximum(builder, base_map), signature.BASE_SCORE)
     above = op("Not", op("Less", base_score, signature.THRESHOLD))
     suspicious = op("ReduceMax", op("Cast", above, to=TensorProto.FLOAT), keepdims=0)
     is_open = op("Greater", suspicious, constant(0.5))
     with builder.branch() as opened:
-        inner = tokens if tokens is not None else _tokens(builder, parts, frames)
         kept = kept_share(
             builder,
-            inner,
+            encoder.read(parts.tokens),
             parts.grids,
-            signature.TEXT_FEATURES,
             logit_scale=parts.logit_scale,
             map_size=parts.map_size,
         )
@@ -197,12 +215,18 @@ def _body(name: str, nodes: list[onnx.NodeProto], values: list[str], map_size: i
     return helper.make_graph(nodes, name, [], outputs)
 
 
-def _model(builder: Builder, parts: Parts, lowering: Lowering, text_features: NDArray[np.float32]) -> onnx.ModelProto:
+def _model(
+    builder: Builder, parts: Parts, lowering: Lowering, defaults: Mapping[str, NDArray[np.float32]]
+) -> onnx.ModelProto:
     size = parts.map_size
     inputs = [
         helper.make_tensor_value_info(signature.FRAMES, TensorProto.UINT8, ["N", "H", "W", 3]),
         helper.make_tensor_value_info(signature.THRESHOLD, TensorProto.FLOAT, []),
-        helper.make_tensor_value_info(signature.TEXT_FEATURES, TensorProto.FLOAT, ["K", 2, parts.width]),
+        helper.make_tensor_value_info(
+            signature.NORMALITY_FEATURES, TensorProto.FLOAT, ["K", len(parts.grids), 2, "V", parts.width]
+        ),
+        helper.make_tensor_value_info(signature.NORMALITY_BIAS, TensorProto.FLOAT, ["K", len(parts.grids), 2, "V"]),
+        helper.make_tensor_value_info(signature.REGION, TensorProto.FLOAT, [size, size]),
     ]
     shapes: dict[str, list[int | str]] = {
         signature.SCORE: ["N"],
@@ -215,7 +239,7 @@ def _model(builder: Builder, parts: Parts, lowering: Lowering, text_features: ND
     outputs.append(helper.make_tensor_value_info(signature.CLIP_RAN, TensorProto.BOOL, ["N"]))
     initializers = list(builder.initializers.values())
     if lowering is Lowering.PORTABLE:
-        initializers.append(numpy_helper.from_array(text_features, signature.TEXT_FEATURES))
+        initializers.extend(numpy_helper.from_array(values, name) for name, values in defaults.items())
     graph = helper.make_graph(builder.nodes, "nand_edge", inputs, outputs, initializers)
     return _wrapped(graph)
 
@@ -235,7 +259,11 @@ def graph_record(parts: Parts) -> GraphRecord:
         inputs={
             signature.FRAMES: TensorRecord(dtype="uint8", shape=(-1, -1, -1, 3)),
             signature.THRESHOLD: TensorRecord(dtype="float32", shape=()),
-            signature.TEXT_FEATURES: TensorRecord(dtype="float32", shape=(-1, 2, parts.width)),
+            signature.NORMALITY_FEATURES: TensorRecord(
+                dtype="float32", shape=(-1, len(parts.grids), 2, -1, parts.width)
+            ),
+            signature.NORMALITY_BIAS: TensorRecord(dtype="float32", shape=(-1, len(parts.grids), 2, -1)),
+            signature.REGION: TensorRecord(dtype="float32", shape=(parts.map_size, parts.map_size)),
         },
         outputs={
             signature.SCORE: scores,

@@ -11,6 +11,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from nand_edge_export.graph.nodes import reads, renamed_node
+
 OPSET = 18
 IR_VERSION = 9
 _SMALL = 16
@@ -75,29 +77,45 @@ class Builder:
             self._bodies.pop()
 
     def embed(self, graph: onnx.GraphProto, inputs: dict[str, str], prefix: str) -> list[str]:
-        """Put a finished graph into this one.
+        """Put a finished graph into this one and give the names of its outputs; for the arguments see `Embedded`."""
+        return Embedded(self, graph, inputs, prefix).values([output.name for output in graph.output])
 
-        Args:
-            graph: The graph; its values get `prefix`, its constants move to the outer graph.
-            inputs: For each of its inputs, the value of this graph that takes its place.
-            prefix: What its names begin with from now on.
 
-        Returns:
-            The names of its outputs in this graph.
-        """
-        renamed = dict(inputs)
+class Embedded:
+    """A finished graph inside a builder's, put there as far as its outputs are asked for.
+
+    What an output needs goes into the body that is open when it is first asked for: so one part of a graph runs always
+    and the rest in the body of an `If`, which sees what stands outside. Outputs that were first asked for inside a body
+    must not be asked for outside of it.
+
+    Args:
+        builder: Where it goes.
+        graph: The graph; its values get `prefix`, its constants move to the outer graph.
+        inputs: For each of its inputs, the value of the builder's graph that takes its place.
+        prefix: What its names begin with from now on.
+    """
+
+    def __init__(self, builder: Builder, graph: onnx.GraphProto, inputs: dict[str, str], prefix: str) -> None:
+        self._builder, self._graph, self._prefix = builder, graph, prefix
+        self._renamed = dict(inputs)
+        self._left = list(graph.node)
         for tensor in graph.initializer:
-            renamed[tensor.name] = f"{prefix}/{tensor.name}"
             copy = onnx.TensorProto()
             copy.CopyFrom(tensor)
-            copy.name = renamed[tensor.name]
-            self.initializers[copy.name] = copy
-        for node in graph.node:
-            copied = onnx.NodeProto()
-            copied.CopyFrom(node)
-            copied.name = f"{prefix}/{node.name}"
-            del copied.input[:], copied.output[:]
-            copied.input.extend(renamed.get(name, f"{prefix}/{name}") if name else "" for name in node.input)
-            copied.output.extend(f"{prefix}/{name}" if name else "" for name in node.output)
-            self.nodes.append(copied)
-        return [renamed.get(output.name, f"{prefix}/{output.name}") for output in graph.output]
+            copy.name = self._renamed[tensor.name] = f"{prefix}/{tensor.name}"
+            builder.initializers[copy.name] = copy
+
+    def values(self, outputs: Sequence[str]) -> list[str]:
+        """Names in the builder's graph of these outputs, whose nodes are added where they are not there yet."""
+        needed, nodes = set(outputs), []
+        for node in reversed(self._left):
+            if not needed.isdisjoint(node.output):
+                needed.update(reads(node))
+                nodes.append(node)
+        self._builder.nodes.extend(renamed_node(node, self._name) for node in reversed(nodes))
+        self._left = [node for node in self._left if needed.isdisjoint(node.output)]
+        return [self._name(output) for output in outputs]
+
+    def _name(self, name: str) -> str:
+        """A left-out value has no name in any graph."""
+        return self._renamed.get(name, f"{self._prefix}/{name}") if name else ""

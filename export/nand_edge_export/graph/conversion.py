@@ -18,13 +18,16 @@ from nand_edge_export.graph.builder import OPSET
 EXAMPLE_BATCH = 2
 
 
-def convert(module: nn.Module, examples: Sequence[torch.Tensor], names: Sequence[str]) -> onnx.GraphProto:
+def convert(
+    module: nn.Module, examples: Sequence[torch.Tensor], names: Sequence[str], outputs: Sequence[str] | None = None
+) -> onnx.GraphProto:
     """Convert a module whose inputs have a free first dimension.
 
     Args:
         module: In evaluation mode.
         examples: One tensor an input, with a batch of `EXAMPLE_BATCH`.
         names: One name an input.
+        outputs: One name an output; None where nobody asks for them by name.
 
     Raises:
         NandEdgeError: torch cannot convert the module, or needs operators that ONNX does not have.
@@ -39,6 +42,7 @@ def convert(module: nn.Module, examples: Sequence[torch.Tensor], names: Sequence
                 dynamo=True,
                 opset_version=OPSET,
                 input_names=list(names),
+                output_names=list(outputs) if outputs else None,
                 dynamic_shapes=shapes if not _takes_any_number(module) else (shapes,),
                 optimize=True,
                 verbose=False,

@@ -30,8 +30,12 @@ class _Axis(Enum):
     ROWS = 2
     COLUMNS = 3
 
+    def of(self, sides: tuple[int, int]) -> int:
+        """That of height and width which lies along this axis."""
+        return sides[self.value - _Axis.ROWS.value]
 
-def portable_resize(builder: Builder, frames: str, size: int) -> str:
+
+def portable_resize(builder: Builder, frames: str, sides: tuple[int, int]) -> str:
     """Resize with ONNX `Resize`, for ONNX Runtime, which computes nearly as Pillow does when given uint8 in planes.
 
     Its single-precision weights break one tie in a thousand otherwise than Pillow. Where a side is enlarged, that
@@ -40,17 +44,17 @@ def portable_resize(builder: Builder, frames: str, size: int) -> str:
     Args:
         builder: The graph that the operators go into; opset 18 or later.
         frames: uint8 [N, H, W, 3], BGR.
-        size: Side S of the square that frames are resized to, pixels.
+        sides: Height and width that frames are resized to, pixels.
 
     Returns:
-        float32 [N, 3, S, S], RGB, whole numbers in 0..255.
+        float32 [N, 3, height, width], RGB, whole numbers in 0..255.
     """
     planes = builder.op("Transpose", frames, perm=[0, 3, 1, 2])
 
     def enlarge() -> str:
         levels = _cast(builder, planes, TensorProto.FLOAT)
         return _two_passes(
-            builder, levels, size, lambda values, axis: _matrix_pass(builder, values, axis, size, np.float64)
+            builder, levels, sides, lambda values, axis: _matrix_pass(builder, values, axis, axis.of(sides), np.float64)
         )
 
     def shrink() -> str:
@@ -59,19 +63,18 @@ def portable_resize(builder: Builder, frames: str, size: int) -> str:
             _two_passes(
                 builder,
                 planes,
-                size,
-                lambda values, axis: _antialiased_pass(builder, values, axis, size),
+                sides,
+                lambda values, axis: _antialiased_pass(builder, values, axis, axis.of(sides)),
                 dtype=TensorProto.UINT8,
             ),
             TensorProto.FLOAT,
         )
 
-    shorter = builder.op("Min", *(_side(builder, planes, axis) for axis in _Axis))
-    enlarged = builder.op("Less", shorter, builder.constant(np.array(size)))
+    enlarged = builder.op("Or", *(_is_enlarged(builder, planes, axis, axis.of(sides)) for axis in _Axis))
     return _rgb(builder, _either(builder, enlarged, enlarge, shrink, TensorProto.FLOAT))
 
 
-def matrix_resize(builder: Builder, frames: str, size: int) -> str:
+def matrix_resize(builder: Builder, frames: str, sides: tuple[int, int]) -> str:
     """Resize with matrix products whose weights the graph computes from the frame's size.
 
     For TensorRT, which has no antialiased resize, and OpenVINO, whose import of `Resize` leaves the antialiasing out.
@@ -80,22 +83,22 @@ def matrix_resize(builder: Builder, frames: str, size: int) -> str:
         builder: The graph that the operators go into; opset 15 or later.
         frames: float32 [N, H, W, 3], BGR, whole numbers in 0..255 (TensorRT reads uint8 only in a `Cast`); H and W at
             most `MAX_SIDE`.
-        size: Side S of the square that frames are resized to, pixels.
+        sides: Height and width that frames are resized to, pixels.
 
     Returns:
-        float32 [N, 3, S, S], RGB, whole numbers in 0..255.
+        float32 [N, 3, height, width], RGB, whole numbers in 0..255.
     """
     op, constant = builder.op, builder.constant
     planes = _rgb(builder, op("Transpose", frames, perm=[0, 3, 1, 2]))
     # No If chooses the order here: TensorRT-RTX fails on one within the gate, and OpenVINO computes what follows it
     # wrongly. Instead both orders are computed, and the one that is not wanted gets a single pixel of the frame.
-    rows_first = op("Min", _rows_first(builder, planes, size), constant([1]))
+    rows_first = op("Min", _rows_first(builder, planes, sides), constant([1]))
     columns_first = op("Sub", constant([1]), rows_first)
     chosen = []
     for wanted, order in ((columns_first, (_Axis.COLUMNS, _Axis.ROWS)), (rows_first, (_Axis.ROWS, _Axis.COLUMNS))):
         values = _frame_or_pixel(builder, planes, wanted)
         for axis in order:
-            values = _matrix_pass(builder, values, axis, size, np.float32)
+            values = _matrix_pass(builder, values, axis, axis.of(sides), np.float32)
         chosen.append(op("Mul", values, _cast(builder, wanted, TensorProto.FLOAT)))
     return op("Add", *chosen)
 
@@ -108,13 +111,17 @@ def _frame_or_pixel(builder: Builder, planes: str, wanted: str) -> str:
     return op("Slice", planes, builder.constant([0, 0]), ends, builder.constant([2, 3]))
 
 
-def _rows_first(builder: Builder, planes: str, size: int) -> str:
+def _is_enlarged(builder: Builder, planes: str, axis: _Axis, side: int) -> str:
+    return builder.op("Less", _side(builder, planes, axis), builder.constant(np.array(side)))
+
+
+def _rows_first(builder: Builder, planes: str, sides: tuple[int, int]) -> str:
     """Over 0 where Pillow resizes rows first, else 0, int64 [1].
 
     It does where the height shrinks, and by more than twice as many pixels as the width.
     """
     op = builder.op
-    shrinks_by = op("Sub", op("Shape", planes, start=2, end=4), builder.constant([size]))
+    shrinks_by = op("Sub", op("Shape", planes, start=2, end=4), builder.constant(sides))
     height, width = (op("Slice", shrinks_by, builder.constant([at]), builder.constant([at + 1])) for at in (0, 1))
     limit = op("Max", op("Mul", width, builder.constant([2])), builder.constant([0]))
     return op("Max", op("Sub", height, limit), builder.constant([0]))
@@ -123,13 +130,13 @@ def _rows_first(builder: Builder, planes: str, size: int) -> str:
 def _two_passes(
     builder: Builder,
     planes: str,
-    size: int,
+    sides: tuple[int, int],
     resize_axis: Callable[[str, _Axis], str],
     *,
     dtype: TensorProto.DataType = TensorProto.FLOAT,
 ) -> str:
     """Resize both axes in Pillow's order."""
-    rows_first = builder.op("Greater", _rows_first(builder, planes, size), builder.constant([0]))
+    rows_first = builder.op("Greater", _rows_first(builder, planes, sides), builder.constant([0]))
     return _either(
         builder,
         rows_first,

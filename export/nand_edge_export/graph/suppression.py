@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nand_edge.signature import NORMALITY_BIAS, NORMALITY_FEATURES
 from nand_edge.suppression import align_corners_weights
 from nand_edge_export.graph.builder import Builder
 
@@ -14,29 +15,29 @@ def kept_share(
     builder: Builder,
     tokens: Sequence[str],
     grids: Sequence[tuple[int, int]],
-    text_features: str,
     *,
     logit_scale: float,
     map_size: int,
 ) -> str:
     """What the active normalities leave of an anomaly map, float32 [N, M, M] in [0, 1].
 
-    It is the product over the normalities of `1 - A_sup`. The softmax over two classes is computed as the sigmoid of
-    the logits' difference, which is the same number and half the work.
+    It is the product over the normalities of `1 - A_sup`, computed as `nand_edge.suppression` does it: each side's
+    logits are joined at the tokens, so that one number a token and normality is upsampled.
 
     Args:
-        builder: The graph.
+        builder: The graph, with the inputs `normality_features` and `normality_bias`.
         tokens: For each tap, unit tokens [N, P, D].
         grids: For each tap, its rows and columns.
-        text_features: [K, 2, D].
         logit_scale: Factor of the cosine.
         map_size: Side M of the maps.
     """
     op, constant = builder.op, builder.constant
-    normal = op("Gather", text_features, constant(np.array(0)), axis=1)
-    added = op("Gather", text_features, constant(np.array(1)), axis=1)
-    direction = op("Mul", op("Transpose", op("Sub", added, normal), perm=[1, 0]), constant(float(logit_scale)))
-    maps = [_tap_map(builder, tap, grid, direction, map_size) for tap, grid in zip(tokens, grids, strict=True)]
+    features = op("Mul", NORMALITY_FEATURES, constant(float(logit_scale)))
+    maps = []
+    for place, (tap, grid) in enumerate(zip(tokens, grids, strict=True)):
+        at_tap = constant(np.array(place))
+        own = op("Gather", features, at_tap, axis=1), op("Gather", NORMALITY_BIAS, at_tap, axis=1)
+        maps.append(_tap_map(builder, tap, grid, own, map_size))
     total = maps[0]
     for tap_map in maps[1:]:
         total = op("Add", total, tap_map)
@@ -44,14 +45,30 @@ def kept_share(
     return op("ReduceProd", left, constant([1], "axes"), keepdims=0)
 
 
-def _tap_map(builder: Builder, tokens: str, grid: tuple[int, int], direction: str, map_size: int) -> str:
-    """Probability of the added class at one tap, [N, K, M, M]."""
+def _tap_map(builder: Builder, tokens: str, grid: tuple[int, int], own: tuple[str, str], map_size: int) -> str:
+    """Suppression map of each normality at one tap, [N, K, M, M], of its features [K, 2, V, D] and bias [K, 2, V]."""
     op, constant = builder.op, builder.constant
-    logits = op("Transpose", op("MatMul", tokens, direction), perm=[0, 2, 1])
-    logits = op("Reshape", logits, constant([0, 0, *grid], "grid"))
+    tokens = op("Unsqueeze", tokens, constant([1], "axes"))
+    other, added = (_side(builder, tokens, own, side) for side in (0, 1))
+    log_odds = op("Reshape", op("Sub", added, other), constant([0, 0, *grid], "grid"))
     vertical = constant(align_corners_weights(grid[0], map_size), "upsample_rows")
     horizontal = constant(align_corners_weights(grid[1], map_size).T, "upsample_columns")
-    return op("Sigmoid", op("MatMul", op("MatMul", vertical, logits), horizontal))
+    return op("Sigmoid", op("MatMul", op("MatMul", vertical, log_odds), horizontal))
+
+
+def _side(builder: Builder, tokens: str, own: tuple[str, str], side: int) -> str:
+    """Logarithm of the sum of exponentials of one side's logits, [N, K, P, 1], for tokens [N, 1, P, D].
+
+    Less their maximum, so that no exponential overflows. Spelled out, since not every target has the operator.
+    """
+    op, constant = builder.op, builder.constant
+    features, bias = (op("Gather", values, constant(np.array(side)), axis=1) for values in own)
+    logits = op("MatMul", tokens, op("Transpose", features, perm=[0, 2, 1]))
+    logits = op("Add", logits, op("Unsqueeze", bias, constant([1], "axes")))
+    axes = constant([3], "axes")
+    highest = op("ReduceMax", logits, axes, keepdims=1)
+    shares = op("ReduceSum", op("Exp", op("Sub", logits, highest)), axes, keepdims=1)
+    return op("Add", highest, op("Log", shares))
 
 
 def maximum(builder: Builder, anomaly_map: str) -> str:

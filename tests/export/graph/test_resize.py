@@ -42,9 +42,9 @@ def model(lowering: str, size: int) -> onnx.ModelProto:
     """A graph that only resizes."""
     builder = Builder()
     if lowering == "portable":
-        resized = portable_resize(builder, FRAMES, size)
+        resized = portable_resize(builder, FRAMES, (size, size))
     else:
-        resized = matrix_resize(builder, builder.op("Cast", FRAMES, to=TensorProto.FLOAT), size)
+        resized = matrix_resize(builder, builder.op("Cast", FRAMES, to=TensorProto.FLOAT), (size, size))
     builder.alias(resized, "resized")
     graph = helper.make_graph(
         builder.nodes,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from nand_edge.suppression import normality_map, suppress
+from nand_edge.suppression import NormalityTensors, normality_map, suppress
 from nand_edge_export.graph.builder import IR_VERSION, OPSET, Builder
 from nand_edge_export.graph.suppression import kept_share, maximum
 
@@ -39,20 +39,29 @@ def unit(generator: np.random.Generator, *shape: int) -> NDArray[np.float32]:
     return (values / np.linalg.norm(values, axis=-1, keepdims=True)).astype(np.float32)
 
 
-@given(seed=st.integers(0, 2**32 - 1), batch=st.integers(1, 3), normalities=st.integers(1, 4), scale=st.floats(1, 100))
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    batch=st.integers(1, 3),
+    normalities=st.integers(1, 4),
+    count=st.integers(1, 5),
+    scale=st.floats(1, 100),
+)
 def test_the_graph_computes_the_softmax_of_eq_2_and_the_product_of_eq_6(
-    seed: int, batch: int, normalities: int, scale: float
+    seed: int, batch: int, normalities: int, count: int, scale: float
 ) -> None:
     generator = np.random.default_rng(seed)
     tokens = [unit(generator, batch, rows * columns, WIDTH) for rows, columns in GRIDS]
-    text = unit(generator, normalities, 2, WIDTH)
+    vectors = NormalityTensors(
+        unit(generator, normalities, len(GRIDS), 2, count, WIDTH),
+        generator.normal(size=(normalities, len(GRIDS), 2, count)).astype(np.float32),
+    )
     found = run(
-        lambda builder: kept_share(builder, ["tokens_0", "tokens_1"], GRIDS, "text", logit_scale=scale, map_size=SIZE),
-        {"tokens_0": tokens[0], "tokens_1": tokens[1], "text": text},
+        lambda builder: kept_share(builder, ["tokens_0", "tokens_1"], GRIDS, logit_scale=scale, map_size=SIZE),
+        {"tokens_0": tokens[0], "tokens_1": tokens[1], **vectors.inputs()},
         rank=3,
     )
     base = np.ones((batch, SIZE, SIZE), np.float32)
-    expected, _ = suppress(base, normality_map(tokens, GRIDS, text, logit_scale=scale, map_size=SIZE))
+    expected, _ = suppress(base, normality_map(tokens, GRIDS, vectors, logit_scale=scale, map_size=SIZE))
     np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
