@@ -2,12 +2,14 @@
 
 VENV ?= .venv
 VENV_OLDEST ?= .venv-oldest
+VENV_ANOMALIB ?= .venv-anomalib
 PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 INSTALLED_OLDEST := $(VENV_OLDEST)/.installed
+INSTALLED_ANOMALIB := $(VENV_ANOMALIB)/.installed
 # Two test processes on few cores: one thread for each, where the library lets itself be told.
 TEST_PROCESSES ?= 2
-export VENV VENV_OLDEST
+export VENV VENV_OLDEST VENV_ANOMALIB
 
 .PHONY: help setup demo test test-current test-oldest lint format bench train constraints clean distclean
 
@@ -24,12 +26,16 @@ $(INSTALLED_OLDEST): pyproject.toml constraints-oldest.txt tools/setup_oldest.sh
 	@tools/setup_oldest.sh
 	@touch $@
 
+$(INSTALLED_ANOMALIB): $(INSTALLED) constraints-anomalib.txt tools/setup_anomalib.sh
+	@tools/setup_anomalib.sh
+	@touch $@
+
 demo: $(INSTALLED)  ## Fit, say in words, export, build and inspect on real photographs of solar cells
 	PYTHONPATH=examples $(PYTHON) -m solar_cells
 
 test: lint test-current test-oldest  ## Lint, then all tests, then the device's tests with the oldest versions
 
-test-current: $(INSTALLED)  ## All tests
+test-current: $(INSTALLED) $(INSTALLED_ANOMALIB)  ## All tests
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n $(TEST_PROCESSES)
 
 test-oldest: $(INSTALLED_OLDEST)  ## The device's tests with the oldest versions that it allows
@@ -46,9 +52,11 @@ format: $(INSTALLED)  ## Format the code and mend what can be mended
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-bench: demo  ## Run the demo, measure latency against two eager PyTorch models, and put the figures into the README
+bench: demo  ## Run the demo, measure latency and accuracy, and put the figures into the README
 	$(PYTHON) benchmarks/latency.py
+	$(PYTHON) benchmarks/detectors.py
 	$(PYTHON) benchmarks/demo.py
+	PYTHONPATH=examples $(PYTHON) benchmarks/accuracy.py
 	$(PYTHON) benchmarks/readme.py
 
 train: $(INSTALLED)  ## Train the embedded CLIP again
@@ -64,4 +72,4 @@ clean:  ## Remove what the demo, the tests and the build wrote
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 
 distclean: clean  ## Remove the virtual environments as well
-	rm -rf $(VENV) $(VENV_OLDEST)
+	rm -rf $(VENV) $(VENV_OLDEST) $(VENV_ANOMALIB)

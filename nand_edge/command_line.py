@@ -55,6 +55,17 @@ COMMANDS = {
         "nand_edge_export.commands.export:export", "Make a bundle of a detector, a CLIP and normalities.", "export"
     ),
     "build": Command("nand_edge_export.commands.build:build", "Build an engine for a target into a bundle."),
+    "evaluate": Command(
+        "nand_edge_export.commands.evaluate:evaluate", "Measure on a data set what words change.", "evaluate"
+    ),
+    "train-projection": Command(
+        "nand_edge_export.commands.train_projection:train_projection",
+        "Train the projections of a CLIP's taps on masked frames.",
+        "evaluate",
+    ),
+    "calibrate": Command(
+        "nand_edge_runtime.commands.calibrate:calibrate", "Choose a bundle's threshold on frames of the line."
+    ),
     "info": Command("nand_edge.commands.info:info", "Show what a bundle, a normality or a detector file holds."),
     "inspect": Command("nand_edge_runtime.commands.inspect:inspect", "Inspect images, a folder, a video or a camera."),
     "verify": Command("nand_edge_runtime.commands.verify:verify", "Check on this device that a bundle computes right."),

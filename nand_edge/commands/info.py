@@ -13,7 +13,7 @@ from rich.text import Text
 
 from nand_edge.bundle import Bundle, open_bundle
 from nand_edge.description import describe_file
-from nand_edge.manifest import EngineRecord, Manifest, WeightsSource
+from nand_edge.manifest import EngineRecord, Manifest, ThresholdRecord, WeightsSource
 
 
 def info(
@@ -61,9 +61,23 @@ def _identity(bundle: Bundle) -> Table:
             "sha256": bundle.sha256,
             "created": manifest.created,
             "precision": manifest.precision,
-            "threshold": f"{manifest.threshold.value:.6g}, chosen by {manifest.threshold.chosen_by}",
+            "threshold": _threshold(manifest.threshold),
+            "region": _region(manifest),
         },
     )
+
+
+def _threshold(threshold: ThresholdRecord) -> str:
+    told = f"{threshold.value:.6g}, chosen by {threshold.chosen_by}"
+    if threshold.interval_95 is None:
+        return told
+    low, high = ("open" if end is None else f"{end:.6g}" for end in threshold.interval_95)
+    return f"{told}; its 95 % interval: {low} to {high}"
+
+
+def _region(manifest: Manifest) -> str:
+    region = manifest.region
+    return "the whole frame" if region is None else f"{region.given_as}: {region.share:.0%} of the frame"
 
 
 def _detector(manifest: Manifest) -> Table:

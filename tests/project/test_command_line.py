@@ -38,7 +38,7 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_of_the_registry_exists(name: str) -> None:
     module, function = COMMANDS[name].function.split(":")
-    assert function == name
+    assert function == name.replace("-", "_")
     assert callable(getattr(import_module(module), function))
 
 

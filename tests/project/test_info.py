@@ -20,9 +20,9 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def thread(tmp_path: Path) -> Path:
-    features = np.eye(2, 4, dtype=np.float32)
+    features, bias = np.eye(2, 4, dtype=np.float32).reshape(1, 2, 1, 4), np.zeros((1, 2, 1), np.float32)
     words = Normality(
-        "thread", "thread [red]", "carpet", ("carpet with thread",), ("a photo",), "c" * 64, "toy", features
+        "thread", "thread [red]", "carpet", ("carpet with thread",), ("a photo",), "c" * 64, "toy", features, bias
     )
     write_normality(words, tmp_path / "thread.normality")
     return tmp_path / "thread.normality"
@@ -62,13 +62,13 @@ def test_words_in_square_brackets_are_shown_as_they_are(thread: Path, capsys: py
     assert main(["info", str(thread)]) == 0
     shown = capsys.readouterr().out
     assert "thread [red]" in shown
-    assert "text_features: F32 [2, 4]" in shown
+    assert "features: F32 [1, 2, 1, 4]" in shown
 
 
 def test_a_normality_as_json(thread: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", str(thread), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert (document["kind"], document["text"], document["object_name"]) == ("normality 1", "thread [red]", "carpet")
+    assert (document["kind"], document["text"], document["object_name"]) == ("normality 2", "thread [red]", "carpet")
 
 
 def test_another_file_of_ours_shows_its_metadata(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
