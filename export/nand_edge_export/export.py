@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime as dt
 import importlib.metadata
 import json
@@ -28,14 +29,16 @@ from nand_edge.manifest import (
     EngineState,
     Manifest,
     NormalityRecord,
+    RegionRecord,
     Target,
     ThresholdRecord,
 )
-from nand_edge.normality import Normality, write_normality
+from nand_edge.normality import Normality, stack, write_normality
+from nand_edge.region import REGION_FILE, Region, whole_frame, write_region
 from nand_edge.samples import Samples, write_samples
-from nand_edge.signature import SCORE
+from nand_edge.signature import REGION, SCORE
+from nand_edge.suppression import NormalityTensors
 from nand_edge_export.clip import Clip, ClipEncoder
-from nand_edge_export.detectors.april_gan import AprilGan
 from nand_edge_export.detectors.protocol import Detector
 from nand_edge_export.graph.assembly import Lowering, Parts, assemble, convert_parts, graph_record
 from nand_edge_export.graph.files import write_graphs
@@ -63,6 +66,7 @@ class Export:
         normalities: At least one, each made with this CLIP; all are active.
         threshold: What the score is compared with.
         logit_scale: Factor of the cosine; None for the one that the projections were trained with.
+        region: Where frames are inspected; None for everywhere.
     """
 
     detector: Detector
@@ -71,6 +75,7 @@ class Export:
     normalities: Sequence[Normality]
     threshold: ThresholdRecord
     logit_scale: float | None = None
+    region: Region | None = None
 
     @property
     def scale(self) -> float:
@@ -78,9 +83,19 @@ class Export:
         return self.encoder.projections.logit_scale if self.logit_scale is None else self.logit_scale
 
     @property
-    def text_features(self) -> NDArray[np.float32]:
-        """Those of all normalities, float32 [K, 2, D]."""
-        return np.stack([normality.text_features for normality in self.normalities])
+    def stacked(self) -> NormalityTensors:
+        """All normalities for the encoder's taps."""
+        return stack(self.normalities, len(self.encoder.taps))
+
+    @property
+    def inspected(self) -> Region:
+        """Where frames are inspected: the region, or all of a frame."""
+        return self.region or whole_frame(self.detector.map_size)
+
+    @property
+    def inputs(self) -> dict[str, NDArray[np.float32]]:
+        """Normalities and region by the signature's names: the graph's defaults."""
+        return {**self.stacked.inputs(), REGION: self.inspected.map}
 
     def clip_record(self) -> ClipRecord:
         """The CLIP's entry in the manifest."""
@@ -116,10 +131,13 @@ def export_bundle(
         NandEdgeError: The parts do not fit together, or a graph does not compute what the reference does.
     """
     _check(export, output)
+    for frame in frames:
+        export.inspected.require_aspect(frame.shape[1], frame.shape[0])
+    export = dataclasses.replace(export, detector=export.detector.beside(export.encoder))
     on_phase("converting the networks")
     parts = convert_parts(export.detector, export.encoder, export.scale)
     on_phase("computing the reference")
-    chosen = list(frames or noise_frames())[:MAX_SAMPLES]
+    chosen = list(frames or noise_frames(export.inspected.aspect))[:MAX_SAMPLES]
     samples = {lowering: _samples(export, chosen, resize_by_graph(lowering)) for lowering in Lowering}
     with whole_folder(output) as folder:
         on_phase("assembling the graphs")
@@ -127,6 +145,8 @@ def export_bundle(
         for name, lowering in GRAPHS.items():
             write_samples(folder, samples[lowering], name)
         normalities = _write_normalities(export.normalities, folder)
+        if export.region is not None:
+            write_region(export.region, folder / REGION_FILE)
         on_phase("comparing with the reference")
         parity = _check_graphs(export, samples, folder)
         (folder / PARITY).write_text(json.dumps(_parity_document(parity), indent=2) + "\n", encoding="utf-8")
@@ -134,11 +154,16 @@ def export_bundle(
     return open_bundle(output)
 
 
-def noise_frames() -> list[NDArray[np.uint8]]:
-    """Pictures of smooth noise in three sizes, for an export without photographs at hand."""
+def noise_frames(aspect: float | None = None) -> list[NDArray[np.uint8]]:
+    """Pictures of smooth noise in three sizes, for an export without photographs at hand.
+
+    Args:
+        aspect: Width over height of them all; None for different ones.
+    """
     generator = np.random.default_rng(0)
     frames = []
-    for height, width in ((240, 240), (480, 640), (300, 410)):
+    for height, usual_width in ((240, 240), (480, 640), (300, 410)):
+        width = usual_width if aspect is None else max(16, round(height * aspect))
         coarse = generator.integers(0, 256, (height // 16, width // 16, 3), dtype=np.uint8)
         frames.append(np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8))
     return frames
@@ -158,7 +183,7 @@ def _check(export: Export, output: Path) -> None:
         )
     names = [normality.name for normality in export.normalities]
     for normality in export.normalities:
-        normality.require_clip(export.clip.sha256, export.clip.name)
+        normality.require_encoder(export.clip_record())
         if names.count(normality.name) > 1 or not _NAME.fullmatch(normality.name):
             raise NandEdgeError(
                 f"normality {normality.name!r}",
@@ -166,25 +191,19 @@ def _check(export: Export, output: Path) -> None:
                 needed="different names of letters, digits, '.', '_' and '-'",
                 do="rename its file and make it again",
             )
-    if isinstance(export.detector, AprilGan):
-        export.detector.require_encoder(
-            clip_name=export.clip.name,
-            clip_sha256=export.clip.sha256,
-            projection_sha256=export.encoder.projections.source.sha256,
-            grids=export.encoder.grids,
-        )
 
 
 def _samples(export: Export, frames: Sequence[NDArray[np.uint8]], resize: Resize) -> Samples:
     """The frames with the reference's results, given how frames are resized."""
     reference = Reference(export.detector, export.encoder, export.scale)
-    results = [reference.run(frame[None], export.text_features, resize=resize) for frame in frames]
+    normalities, region = export.stacked, export.inspected.map
+    results = [reference.run(frame[None], normalities, region=region, resize=resize) for frame in frames]
     joined = {name: np.concatenate([result[name] for result in results]) for name in results[0]}
     return Samples(tuple(f"{place}.png" for place in range(len(frames))), tuple(frames), joined)
 
 
 def _write_graphs(parts: Parts, export: Export, folder: Path) -> None:
-    models = {name: assemble(parts, lowering, export.text_features) for name, lowering in GRAPHS.items()}
+    models = {name: assemble(parts, lowering, export.inputs) for name, lowering in GRAPHS.items()}
     write_graphs(models, folder)
 
 
@@ -198,6 +217,12 @@ def _write_normalities(normalities: Sequence[Normality], folder: Path) -> tuple[
     return tuple(records)
 
 
+def _region_record(region: Region | None) -> RegionRecord | None:
+    if region is None:
+        return None
+    return RegionRecord(file=REGION_FILE, given_as=region.given_as, share=region.share, aspect=region.aspect)
+
+
 def _check_graphs(export: Export, samples: Mapping[Lowering, Samples], folder: Path) -> list[GraphParity]:
     threshold = export.threshold.value
     truth = _samples(export, samples[Lowering.PORTABLE].frames, pillow_resize)
@@ -206,7 +231,7 @@ def _check_graphs(export: Export, samples: Mapping[Lowering, Samples], folder: P
         check_graph(
             folder / name,
             samples[lowering],
-            export.text_features,
+            export.inputs,
             threshold=threshold,
             expected=[decide(float(score), threshold) for score in truth.reference[SCORE]],
             max_level_error=level_error(truth.frames, networks, resize_by_graph(lowering)),
@@ -238,6 +263,7 @@ def _manifest(
         clip=export.clip_record(),
         threshold=export.threshold,
         normalities=normalities,
+        region=_region_record(export.region),
         graph=graph_record(parts),
         engines=(engine,),
         precision="fp32",

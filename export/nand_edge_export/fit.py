@@ -25,7 +25,7 @@ class Fit:
 
     Attributes:
         detector: The detector, with its threshold where there were frames enough to choose one.
-        frames: How many good frames it was fitted on.
+        frames: How many good frames it was fitted on, reference frames included.
         unseen_scores: Base scores of the good frames that it was not fitted on, which chose the threshold.
         seconds: Wall-clock time of the fit and of choosing the threshold.
     """
@@ -53,7 +53,7 @@ class Fit:
 
 def fit(
     method: Method,
-    good: Path | str | None,
+    good: Path | str | Sequence[Path] | None,
     *,
     holdout: float = 0.1,
     seed: int = 0,
@@ -66,7 +66,7 @@ def fit(
 
     Args:
         method: How, `PatchCoreMethod(...)` for example.
-        good: A folder of images of good parts; None only for a method that learns nothing from them.
+        good: A folder of images of good parts, or the images; None only for a method that learns nothing from them.
         holdout: Share of the frames, at least one frame, that only chooses the threshold.
         seed: Of all that is drawn at random; the same seed gives the same detector.
         progress: Told about every step.
@@ -80,11 +80,13 @@ def fit(
         raise NandEdgeError(
             "good frames", found="none", needed="a folder of images of good parts", do="name it after `nand-edge fit`"
         )
-    frames = list_images(good) if good is not None else []
+    frames = list_images(good) if isinstance(good, Path | str) else list(good or ())
     seen, unseen = hold_out(frames, holdout, seed=seed) if method.learns else ([], frames)
     started = time.perf_counter()
     fitted = method.fit(seen, seed=seed, progress=progress)
     finished = time.perf_counter()
+    if fitted.seen is not None:
+        seen, unseen = list(fitted.seen), _others(frames, fitted.seen)
     scores = _scores(fitted, unseen, progress)
     if len(frames) >= FEWEST_FRAMES_FOR_A_THRESHOLD:
         kind = "held-out good frames" if method.learns else "good frames"
@@ -103,6 +105,11 @@ def hold_out(frames: Sequence[Path], share: float, *, seed: int) -> tuple[list[P
     count = min(max(1, round(share * len(frames))), len(frames) - 1)
     order = torch.randperm(len(frames), generator=torch.Generator().manual_seed(seed)).tolist()
     return [frames[index] for index in sorted(order[count:])], [frames[index] for index in sorted(order[:count])]
+
+
+def _others(frames: Sequence[Path], seen: Sequence[Path]) -> list[Path]:
+    places = {path.resolve() for path in seen}
+    return [frame for frame in frames if frame.resolve() not in places]
 
 
 def _scores(fitted: Fitted, frames: Sequence[Path], progress: Progress) -> tuple[float, ...]:

@@ -13,7 +13,13 @@ from nand_edge_export.clip import Clip
 
 
 def make_normality(
-    clip: Clip, text: str, object_name: str, *, name: str, phrases: Sequence[str] | None = None
+    clip: Clip,
+    text: str,
+    object_name: str,
+    *,
+    name: str,
+    phrases: Sequence[str] | None = None,
+    phrases_from: str = "typed",
 ) -> Normality:
     """Embed a normality.
 
@@ -23,20 +29,23 @@ def make_normality(
         object_name: What is inspected.
         name: The normality's short name.
         phrases: State-level phrases; None derives them from the words by rule.
+        phrases_from: Where `phrases` come from.
 
     Raises:
         NandEdgeError: The words, the object or the phrases cannot be used.
     """
     states = tuple(phrases) if phrases else phrases_for(text, object_name)
     prompts = normality_prompts(states)
-    features = np.stack([clip.text_features(april_gan_normal(object_name)), clip.text_features(prompts)])
+    text_features = np.stack([clip.text_features(april_gan_normal(object_name)), clip.text_features(prompts)])
     return Normality(
         name=name,
         text=text,
         object_name=object_name,
         phrases=states,
+        phrases_from=phrases_from if phrases else "rules",
         prompts=tuple(prompts),
         clip_sha256=clip.sha256,
         clip_model=clip.name,
-        text_features=features,
+        features=text_features[None, :, None, :],
+        bias=np.zeros((1, 2, 1), np.float32),
     )

@@ -7,7 +7,7 @@ maps with those that torch computes from the very same resized frames.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -20,15 +20,7 @@ from numpy.typing import NDArray
 from nand_edge.errors import NandEdgeError
 from nand_edge.inspection import Verdict
 from nand_edge.samples import Results, Samples, compare
-from nand_edge.signature import (
-    ANOMALY_MAP,
-    BASE_MAP,
-    CLIP_RAN,
-    FRAMES,
-    SUPPRESSION_MAP,
-    TEXT_FEATURES,
-    THRESHOLD,
-)
+from nand_edge.signature import ANOMALY_MAP, BASE_MAP, CLIP_RAN, FRAMES, SUPPRESSION_MAP, THRESHOLD
 from nand_edge_export.graph.assembly import Lowering, resize_model
 from nand_edge_export.preprocessing import Preprocessing
 from nand_edge_export.reference import Resize
@@ -86,11 +78,11 @@ class GraphParity:
 
 
 def resize_by_graph(lowering: Lowering) -> Resize:
-    """The resize of a lowering, run in ONNX Runtime alone; one session a size."""
-    session_of = cache(lambda size: _session(resize_model(lowering, size).SerializeToString()))
+    """The resize of a lowering, run in ONNX Runtime alone; one session for each height and width."""
+    session_of = cache(lambda sides: _session(resize_model(lowering, sides).SerializeToString()))
 
     def resize(frames: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
-        levels = session_of(preprocessing.size).run(None, {FRAMES: frames})[0]
+        levels = session_of(preprocessing.sides).run(None, {FRAMES: frames})[0]
         return np.ascontiguousarray(levels.transpose(0, 2, 3, 1)).astype(np.uint8)
 
     return resize
@@ -108,7 +100,7 @@ def level_error(frames: Sequence[NDArray[np.uint8]], preprocessings: Iterable[Pr
 def check_graph(
     path: Path,
     samples: Samples,
-    text_features: NDArray[np.float32],
+    inputs: Mapping[str, NDArray[np.float32]],
     *,
     threshold: float,
     expected: Sequence[Verdict],
@@ -120,7 +112,7 @@ def check_graph(
     Args:
         path: The graph.
         samples: Frames, and the reference's results for frames resized as the graph does it.
-        text_features: Those that the results belong to, float32 [K, 2, D].
+        inputs: Normalities and region that the results belong to, by the signature's names.
         threshold: The bundle's.
         expected: Verdicts of the reference with Pillow's resize.
         max_level_error: What `level_error` found.
@@ -133,8 +125,8 @@ def check_graph(
     names = [output.name for output in session.get_outputs()]
 
     def run(frame: NDArray[np.uint8], gate: float) -> Results:
-        inputs = {FRAMES: frame[None], THRESHOLD: np.array(gate, np.float32), TEXT_FEATURES: text_features}
-        return dict(zip(names, session.run(names, inputs), strict=True))
+        feed = {FRAMES: frame[None], THRESHOLD: np.array(gate, np.float32), **inputs}
+        return dict(zip(names, session.run(names, feed), strict=True))
 
     open_error, equal = compare(samples, run, threshold=threshold, expected=expected)
     shut_error = max(

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from nand_edge.signature import ANOMALY_MAP, BASE_MAP, BASE_SCORE, SCORE, SUPPRESSION_MAP
-from nand_edge.suppression import normality_map, score, suppress
+from nand_edge.suppression import NormalityTensors, normality_map, score, suppress
 from nand_edge_export.clip import ClipEncoder
 from nand_edge_export.detectors.protocol import Detector
 from nand_edge_export.preprocessing import Preprocessing
@@ -41,26 +41,28 @@ class Reference:
     def run(
         self,
         frames: NDArray[np.uint8],
-        text_features: NDArray[np.float32],
+        normalities: NormalityTensors,
         *,
+        region: NDArray[np.float32] | None = None,
         resize: Resize = pillow_resize,
     ) -> dict[str, NDArray[np.float32]]:
         """Maps [N, M, M] and scores [N] by the signature's names, the CLIP branch run for every frame.
 
         Args:
             frames: uint8 [N, H, W, 3] BGR.
-            text_features: float32 [K, 2, D].
+            normalities: K normalities for the encoder's taps.
+            region: float32 [M, M], 1 where frames are inspected, else 0; None inspects them everywhere.
             resize: Frames and preprocessing to uint8 [N, S, S, 3] RGB.
         """
-        clip = self.encoder.preprocessing
-        tokens = self.encoder(clip.normalise(resize(frames, clip)))
-        own = self.detector.preprocessing
-        base = self.detector(*tokens) if own is None else self.detector(own.normalise(resize(frames, own)))
-        base_map = base.numpy()
+        clip, own = self.encoder.preprocessing, self.detector.preprocessing
+        read = self.encoder.read(clip.normalise(resize(frames, clip)), (*self.detector.reads, *self.encoder.tokens))
+        inputs = [read[name] for name in self.detector.reads] if own is None else [own.normalise(resize(frames, own))]
+        base = self.detector(*inputs)
+        base_map = base.numpy() if region is None else base.numpy() * region
         maps = normality_map(
-            [tap.numpy() for tap in tokens],
+            [read[tap].numpy() for tap in self.encoder.tokens],
             self.encoder.grids,
-            text_features,
+            normalities,
             logit_scale=self.logit_scale,
             map_size=self.detector.map_size,
         )

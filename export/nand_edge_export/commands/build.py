@@ -28,6 +28,7 @@ def build(
     max_batch: Annotated[int, typer.Option(min=1, help="Most frames in one run.")] = 8,
     max_side: Annotated[int, typer.Option(min=64, help="Longest side of a frame, pixels.")] = 2048,
     max_normalities: Annotated[int, typer.Option(min=1, help="Most normalities in force at once.")] = 8,
+    max_vectors: Annotated[int, typer.Option(min=1, help="Most vectors a side of a normality; words alone: 1.")] = 64,
     tf32: Annotated[bool, typer.Option("--tf32", help="Faster products, maps less exact.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the engine's record as one JSON object.")] = False,
 ) -> None:
@@ -36,6 +37,7 @@ def build(
         compute_capability=compute_capability,
         max_batch=max_batch,
         max_normalities=max_normalities,
+        max_vectors=max_vectors,
         max_side=max_side,
         tf32=tf32,
     )

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,7 +27,7 @@ from nand_edge_export.commands.candidates import ClipChoice, candidate_source
 from nand_edge_export.commands.methods.common import parse_taps
 from nand_edge_export.detectors.protocol import Progress
 from nand_edge_export.evaluation.eager import NormalityDetection
-from nand_edge_export.evaluation.forms import STEPS
+from nand_edge_export.evaluation.forms import STEPS, usual_forms
 from nand_edge_export.evaluation.report import render_report
 from nand_edge_export.evaluation.run import FRAMES, Evaluation, Plan
 from nand_edge_export.evaluation.run import evaluate as evaluate_candidates
@@ -95,6 +96,9 @@ def evaluate(
         forms=form or (PAPER,),
         skip_bad=skip_bad,
     )
+    if not form:
+        fewest = 0 if bundle else min(len(found.good) for found, _ in plan.classes)
+        plan = replace(plan, forms=usual_forms(good_frames=fewest))
     require_writable_parent(output)
     if json_file:
         require_writable_parent(json_file)

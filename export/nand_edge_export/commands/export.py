@@ -18,14 +18,19 @@ from nand_edge.files import require_writable_parent
 from nand_edge.images import list_images, read_frame
 from nand_edge.manifest import ThresholdRecord
 from nand_edge.normality import read_normality
-from nand_edge_export.clip import ClipEncoder, load_clip
+from nand_edge.region import make_region, parse_frame_size, size_of_frames
+from nand_edge_export.clip import ClipEncoder, load_clip, trained_image_size
+from nand_edge_export.commands.methods.onnx_model import show_choices
+from nand_edge_export.detectors import OnnxModel
 from nand_edge_export.detectors.files import read_detector
 from nand_edge_export.detectors.protocol import Detector
 from nand_edge_export.export import MAX_SAMPLES, Export, export_bundle
 
 
 def export(
-    detector: Annotated[Path, typer.Option(help="File of `nand-edge fit`.", show_default=False)],
+    detector: Annotated[
+        Path, typer.Option(help="File of `nand-edge fit`, or an .onnx model with --threshold.", show_default=False)
+    ],
     *,
     normality: Annotated[
         list[Path], typer.Option(help="File of `nand-edge normality`; repeat for several.", show_default=False)
@@ -38,13 +43,32 @@ def export(
         str | None, typer.Option(help="Projections of the taps: .safetensors, the official .pth, or 'random'.")
     ] = None,
     taps: Annotated[str | None, typer.Option(help="Blocks or stages counted from 1, such as 6,12,18,24.")] = None,
-    image_size: Annotated[int | None, typer.Option(min=32, help="Side of the CLIP's input, pixels.")] = None,
+    image_size: Annotated[
+        int | None,
+        typer.Option(min=32, help="Side of the CLIP's input, pixels; by default the projections' or its own."),
+    ] = None,
     logit_scale: Annotated[
         float | None, typer.Option(min=0.0, help="Factor of the cosine; by default the projections' own.")
     ] = None,
     threshold: Annotated[float | None, typer.Option(help="In the place of the one that `fit` chose.")] = None,
     samples: Annotated[
         Path | None, typer.Option(help=f"Folder of frames; {MAX_SAMPLES} go into the bundle for checks.")
+    ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(
+            help="Inspect this rectangle alone: x,y,width,height in pixels, or in fractions of the frame, 0 to 1."
+        ),
+    ] = None,
+    region_mask: Annotated[
+        Path | None, typer.Option(help="PNG over a whole frame; only what is not zero (white) in it is inspected.")
+    ] = None,
+    ignore_mask: Annotated[
+        Path | None, typer.Option(help="PNG over a whole frame; what is not zero (white) in it is ignored.")
+    ] = None,
+    frame_size: Annotated[
+        str | None,
+        typer.Option(help="WIDTHxHEIGHT that the region was drawn for, pixels; by default that of the samples."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as one JSON object.")] = False,
 ) -> None:
@@ -53,9 +77,11 @@ def export(
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("reading", total=None)
-        fitted = read_detector(detector)
+        fitted = _read_detector(detector)
         normalities = [read_normality(path) for path in normality]
-        loaded = load_clip(clip or normalities[0].clip_model, image_size=image_size)
+        size = image_size or trained_image_size(projection)
+        loaded = load_clip(clip or normalities[0].clip_model, image_size=size)
+        frames = _read_samples(samples)
         parts = Export(
             detector=fitted,
             clip=loaded,
@@ -63,14 +89,25 @@ def export(
             normalities=normalities,
             threshold=_threshold(fitted, detector, threshold),
             logit_scale=logit_scale,
+            region=make_region(
+                rectangle=region,
+                region_mask=region_mask,
+                ignore_mask=ignore_mask,
+                frame_size=parse_frame_size(frame_size) if frame_size else size_of_frames(frames),
+            ),
         )
         bundle = export_bundle(
             parts,
             output,
-            frames=_read_samples(samples),
+            frames=frames,
             on_phase=lambda phase: progress.update(task, description=phase),
         )
     typer.echo(json.dumps(_summary(bundle)) if as_json else _sentence(bundle))
+
+
+def _read_detector(path: Path) -> Detector:
+    """A fitted detector, or an ONNX model as it is, with what is guessed of it shown."""
+    return OnnxModel.from_file(path, on_choices=show_choices) if path.suffix == ".onnx" else read_detector(path)
 
 
 def _parse_taps(taps: str | None) -> tuple[int, ...] | None:
@@ -90,7 +127,7 @@ def _threshold(fitted: Detector, path: Path, given: float | None) -> ThresholdRe
     if fitted.threshold is None:
         raise NandEdgeError(
             f"threshold of detector {str(path)!r}",
-            found="none, since it was fitted on too few good frames to choose one",
+            found="none, since it has seen too few good frames to choose one",
             needed="a threshold",
             do="give --threshold, or fit it on at least 10 good frames",
         )
@@ -102,14 +139,16 @@ def _read_samples(folder: Path | None) -> list[NDArray[np.uint8]]:
 
 
 def _summary(bundle: Bundle) -> dict[str, object]:
-    engine = bundle.manifest.engines[0]
+    manifest = bundle.manifest
+    engine = manifest.engines[0]
     return {
         "bundle": str(bundle.folder),
         "sha256": bundle.sha256,
-        "normalities": [record.name for record in bundle.manifest.normalities],
-        "threshold": bundle.manifest.threshold.model_dump(),
+        "normalities": [record.name for record in manifest.normalities],
+        "threshold": manifest.threshold.model_dump(),
+        "region": manifest.region.model_dump() if manifest.region else None,
         "max_map_error": engine.max_map_error,
-        "megabytes": round(sum(record.bytes for record in bundle.manifest.files.values()) / 1e6, 1),
+        "megabytes": round(sum(record.bytes for record in manifest.files.values()) / 1e6, 1),
     }
 
 

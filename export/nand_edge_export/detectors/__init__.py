@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from nand_edge_export.detectors.april_gan import AprilGan
+from nand_edge_export.detectors.onnx_model import OnnxModel
 from nand_edge_export.detectors.patchcore import PatchCore
 from nand_edge_export.detectors.protocol import Detector
+from nand_edge_export.detectors.winclip import WinClip
 
-DETECTORS: dict[str, type[Detector]] = {detector.kind: detector for detector in (PatchCore, AprilGan)}
+_ALL: tuple[type[Detector], ...] = (PatchCore, AprilGan, WinClip, OnnxModel)
+DETECTORS: dict[str, type[Detector]] = {detector.kind: detector for detector in _ALL}
 """The base detectors by their kind."""
 
-__all__ = ["DETECTORS", "AprilGan", "Detector", "PatchCore"]
+__all__ = ["DETECTORS", "AprilGan", "Detector", "OnnxModel", "PatchCore", "WinClip"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ class _Preprocessing(BaseModel):
     size: int = Field(gt=0)
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    width: int | None = Field(default=None, gt=0)
 
 
 class _Description(BaseModel):
@@ -55,7 +57,7 @@ def write_detector(detector: Detector, path: Path | str) -> None:
     description = _Description(
         kind=detector.kind,
         settings=detector.settings,
-        preprocessing=_Preprocessing(size=prepared.size, mean=prepared.mean, std=prepared.std) if prepared else None,
+        preprocessing=_Preprocessing(**dataclasses.asdict(prepared)) if prepared else None,
         weights=detector.weights,
         threshold=detector.threshold,
     )
@@ -89,7 +91,7 @@ def read_detector(path: Path | str) -> Detector:
     detector = DETECTORS[description.kind].from_tensors(
         tensors,
         description.settings,
-        Preprocessing(prepared.size, prepared.mean, prepared.std) if prepared else None,
+        Preprocessing(**prepared.model_dump()) if prepared else None,
         description.weights,
     )
     detector.threshold = description.threshold

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -24,17 +24,20 @@ class Fitted:
     Attributes:
         detector: The detector, in evaluation mode, without a threshold.
         base_map: From a frame to its base map, float32 [M, M].
+        seen: The frames that it depends on, if not all that it was given: others may choose the threshold.
     """
 
     detector: Detector
     base_map: Callable[[Frame], torch.Tensor]
+    seen: Sequence[Path] | None = None
 
 
 class Method(Protocol):
     """How a detector is made from good frames."""
 
-    learns: ClassVar[bool]
-    """Whether the detector depends on the frames, so that its threshold must come from others."""
+    @property
+    def learns(self) -> bool:
+        """Whether the detector depends on the frames, so that its threshold must come from others."""
 
     def fit(self, frames: Sequence[Path], *, seed: int, progress: Progress) -> Fitted:
         """Make the detector; a method that does not learn gets no frames.

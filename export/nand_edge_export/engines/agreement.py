@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +11,12 @@ from numpy.typing import NDArray
 from nand_edge.bundle import GRAPH_FOR_TENSORRT, Bundle
 from nand_edge.errors import NandEdgeError
 from nand_edge.manifest import Target
+from nand_edge.normality import stack
 from nand_edge.samples import MAX_MAP_ERROR, REFERENCES, Results, compare, read_samples
+from nand_edge.signature import FRAMES, REGION, THRESHOLD
 
-RunEngine = Callable[[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]], dict[str, NDArray[np.float32]]]
-"""(frames, threshold, text_features) -> outputs, by the names of the graph's signature."""
+RunEngine = Callable[[dict[str, NDArray[Any]]], dict[str, NDArray[Any]]]
+"""Inputs to outputs, by the names of the graph's signature."""
 
 
 def map_error(bundle: Bundle, target: Target, run: RunEngine) -> float | None:
@@ -35,10 +38,11 @@ def map_error(bundle: Bundle, target: Target, run: RunEngine) -> float | None:
     if not active or not bundle.path(REFERENCES[GRAPH_FOR_TENSORRT]).is_file():
         return None
     samples = read_samples(bundle, GRAPH_FOR_TENSORRT)
-    text_features = np.stack([bundle.normality(name).text_features for name in active])
+    normalities = stack([bundle.normality(name) for name in active], len(bundle.manifest.clip.taps))
+    inputs = {**normalities.inputs(), REGION: bundle.region().map}
 
     def run_frame(frame: NDArray[np.uint8], gate: float) -> Results:
-        return run(frame[None], np.asarray(gate, np.float32), text_features)
+        return run({FRAMES: frame[None], THRESHOLD: np.asarray(gate, np.float32), **inputs})
 
     largest, equal = compare(samples, run_frame, threshold=bundle.manifest.threshold.value)
     allowed, wrong = MAX_MAP_ERROR[target], len(samples.frames) - equal

@@ -6,14 +6,13 @@ import importlib
 import platform
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from nand_edge.bundle import Bundle
 from nand_edge.errors import NandEdgeError
 from nand_edge.files import whole_folder
 from nand_edge.manifest import EngineRecord, EngineState, Target
-from nand_edge.signature import FRAMES, INPUTS, OUTPUTS, TEXT_FEATURES, THRESHOLD
+from nand_edge.signature import FRAMES, INPUTS, OUTPUTS
 from nand_edge_export.engines.agreement import RunEngine, map_error
 from nand_edge_export.engines.protocol import BuildOptions, OnPhase
 from nand_edge_export.engines.source_graph import source_graph
@@ -97,10 +96,8 @@ class OpenVINOBuilder:
 
 
 def _runner(compiled: Any) -> RunEngine:
-    def run(
-        frames: NDArray[np.uint8], threshold: NDArray[np.float32], text_features: NDArray[np.float32]
-    ) -> dict[str, NDArray[np.float32]]:
-        results = compiled({FRAMES: frames, THRESHOLD: threshold, TEXT_FEATURES: text_features})
+    def run(inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        results = compiled(inputs)
         return {name: results[name] for name in OUTPUTS}
 
     return run

@@ -22,6 +22,7 @@ class BuildOptions:
         compute_capability: The GPU's, such as "8.6"; None for the GPU of this machine.
         max_batch: Most frames in one run.
         max_normalities: Most normalities in force at once.
+        max_vectors: Most vectors that a normality may have a side; one in the paper's form.
         min_side: Shortest side of a frame, pixels.
         max_side: Longest side of a frame, pixels; the engine reserves memory for max_batch frames of max_side squared.
         usual_frame: Height and width that the engine is tuned for, pixels.
@@ -32,6 +33,7 @@ class BuildOptions:
     compute_capability: str | None = None
     max_batch: int = 8
     max_normalities: int = 8
+    max_vectors: int = 64
     min_side: int = 64
     max_side: int = 2048
     usual_frame: tuple[int, int] = (480, 640)
@@ -40,7 +42,7 @@ class BuildOptions:
 
     def __post_init__(self) -> None:
         """Refuse limits that contradict each other."""
-        for name in ("max_batch", "max_normalities", "min_side", "max_side"):
+        for name in ("max_batch", "max_normalities", "max_vectors", "min_side", "max_side"):
             if getattr(self, name) < 1:
                 raise NandEdgeError(
                     f"build option {name}", found=str(getattr(self, name)), needed="at least 1", do="raise it"
@@ -56,7 +58,7 @@ class BuildOptions:
     @property
     def limits(self) -> dict[str, int]:
         """The limits as the manifest records them."""
-        names = ("max_batch", "max_normalities", "min_side", "max_side")
+        names = ("max_batch", "max_normalities", "max_vectors", "min_side", "max_side")
         return {name: getattr(self, name) for name in names}
 
 

@@ -11,7 +11,7 @@ from nand_edge.bundle import Bundle
 from nand_edge.errors import NandEdgeError
 from nand_edge.files import whole_file
 from nand_edge.manifest import EngineRecord, EngineState, Target
-from nand_edge.signature import FRAMES, TEXT_FEATURES
+from nand_edge.signature import FRAMES, NORMALITY_BIAS, NORMALITY_FEATURES
 from nand_edge_export.engines.device import compute_capability_here
 from nand_edge_export.engines.protocol import BuildOptions, OnPhase
 from nand_edge_export.engines.source_graph import source_graph
@@ -95,7 +95,7 @@ def _configuration(trt: Any, builder: Any, bundle: Bundle, options: BuildOptions
         config.clear_flag(trt.BuilderFlag.TF32)
     if options.workspace_mib is not None:
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_mib * _MIB)
-    width = bundle.manifest.clip.width
+    taps, width = len(bundle.manifest.clip.taps), bundle.manifest.clip.width
     usual = [min(max(side, options.min_side), options.max_side) for side in options.usual_frame]
     profile = builder.create_optimization_profile()
     profile.set_shape(
@@ -104,7 +104,9 @@ def _configuration(trt: Any, builder: Any, bundle: Bundle, options: BuildOptions
         (1, *usual, 3),
         (options.max_batch, options.max_side, options.max_side, 3),
     )
-    profile.set_shape(TEXT_FEATURES, (1, 2, width), (1, 2, width), (options.max_normalities, 2, width))
+    least, most = (1, taps, 2, 1), (options.max_normalities, taps, 2, options.max_vectors)
+    profile.set_shape(NORMALITY_FEATURES, (*least, width), (*least, width), (*most, width))
+    profile.set_shape(NORMALITY_BIAS, least, least, most)
     config.add_optimization_profile(profile)
     return config
 

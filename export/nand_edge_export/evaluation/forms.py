@@ -17,7 +17,7 @@ from nand_edge_export.clip import Clip
 from nand_edge_export.detectors.protocol import Progress, no_progress
 from nand_edge_export.evaluation.eager import NormalityDetection
 from nand_edge_export.forms import JOINT
-from nand_edge_export.forms.calibrated import CALIBRATED, with_calibration
+from nand_edge_export.forms.calibrated import CALIBRATED, MIN_FRAMES, with_calibration
 from nand_edge_export.forms.contrast import CONTRAST, with_contrast
 from nand_edge_export.forms.few_shot import FEW_SHOT, MAX_SHOTS, Shot, with_shots
 from nand_edge_export.forms.tokens import FrameTokens, frame_tokens
@@ -124,6 +124,15 @@ STEPS: dict[str, Step] = {
 
 FORMS: dict[str, Form] = {PAPER: _paper}
 """Forms that are no steps from the paper's."""
+
+
+def usual_forms(*, good_frames: int) -> tuple[str, ...]:
+    """What is compared when nobody asks for a form: the paper's, which counts, and those that need no photographs.
+
+    Args:
+        good_frames: Fewest good frames of any class that an encoder can look at.
+    """
+    return (PAPER, CONTRAST, CALIBRATED) if good_frames >= MIN_FRAMES else (PAPER, CONTRAST)
 
 
 def form_named(name: str) -> Form:

@@ -24,7 +24,7 @@ from nand_edge_export.evaluation.forms import Material
 
 
 class Workplace:
-    """Where a test evaluates: `evaluate(...)` gives the exit code and what was written to --json."""
+    """Where a test evaluates, in the paper's form: `evaluate(...)` gives the exit code and what was written to --json."""
 
     def __init__(self, folder: Path, dataset: Path, groups: Path) -> None:
         self.dataset, self.groups, self.output = dataset, groups, folder / "evaluation"
@@ -33,7 +33,8 @@ class Workplace:
         json_file = self.output.with_suffix(".json")
         json_file.unlink(missing_ok=True)
         where = ["--groups", str(self.groups), "--output", str(self.output), "--json", str(json_file)]
-        code = main(["evaluate", str(self.dataset), *where, *map(str, options)])
+        form = [] if "--form" in options else ["--form", "paper"]
+        code = main(["evaluate", str(self.dataset), *where, *form, *map(str, options)])
         return code, json.loads(json_file.read_text("utf-8")) if json_file.is_file() else {}
 
     def rows(self, name: str) -> list[dict[str, str]]:
@@ -124,6 +125,20 @@ def test_forms_of_suppression_are_compared_on_the_same_frames(
     assert [result["form"] for result in figures["results"]] == ["nothing", "calibrated"]
     assert figures["mean_auroc_after"] == figures["mean_auroc_before"]
     assert figures["results"][1]["mean_auroc_before"] == figures["mean_auroc_before"]
+
+
+def test_without_a_form_the_papers_counts_and_others_stand_beside_it(
+    workplace: Workplace, detector_file: Path, bundle: Bundle
+) -> None:
+    where = ["evaluate", str(workplace.dataset), "--groups", str(workplace.groups), "-o", str(workplace.output)]
+    results = workplace.output / "results.json"
+    assert main([*where, "--detector", str(detector_file)]) == 0
+    figures = json.loads(results.read_text("utf-8"))
+    assert [result["form"] for result in figures["results"]] == ["paper", "contrast", "calibrated"]
+    assert figures["pairs"] == figures["results"][0]["pairs"]
+    # A bundle's encoder is in its graph: forms that look at frames cannot be made.
+    assert main([*where, "--bundle", str(bundle.folder)]) == 0
+    assert [result["form"] for result in json.loads(results.read_text("utf-8"))["results"]] == ["paper", "contrast"]
 
 
 def test_a_bundle_is_evaluated_as_a_line_runs_it(
