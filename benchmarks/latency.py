@@ -161,7 +161,7 @@ def measure_one_graph(folder: Path, repeats: int, threads: int) -> list[Row]:
     eager = TwoEagerModels(
         detector,
         (encoder, ClipEncoder(load_clip(RANDOM_CLIP, image_size=IMAGE_SIZE), projection="random")),
-        normality.text_features,
+        normality.features[0, :, 0],
     )
     threshold = ThresholdRecord(value=_ALWAYS_REACHED, chosen_by="the benchmark")
     export = Export(detector, clip, encoder, [normality], threshold, logit_scale=LOGIT_SCALE)
@@ -247,11 +247,7 @@ def make_april_gan(clip: Clip, encoder: ClipEncoder) -> AprilGan:
     features = [clip.text_features([prompt]) for prompt in ("a flawless part", "a damaged part")]
     return AprilGan(
         torch.from_numpy(np.stack(features)),
-        encoder.grids,
-        clip_name=clip.name,
-        clip_sha256=clip.sha256,
-        projection_sha256=encoder.projections.source.sha256,
-        input_size=encoder.preprocessing.size,
+        encoder.identity(),
         object_name="part",
         weights=clip.weights,
     ).eval()

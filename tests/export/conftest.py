@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import cv2
 import numpy as np
+import open_clip
 import pytest
 from numpy.typing import NDArray
 
@@ -28,6 +30,22 @@ def textile(seed: int) -> NDArray[np.uint8]:
     rows, columns = np.mgrid[:SIDE, :SIDE] + generator.uniform(0, 8, (2, 1, 1))
     weave = 128 + 40 * np.sin(rows * 0.8) + 40 * np.sin(columns * 0.8) + generator.normal(0, 4, (SIDE, SIDE))
     return np.dstack([np.clip(weave, 0, 255).astype(np.uint8)] * 3)
+
+
+SMALL_VIT = {
+    "embed_dim": 24,
+    "vision_cfg": {"image_size": 48, "patch_size": 8, "width": 32, "head_width": 16, "layers": 2},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+}
+
+
+@pytest.fixture(scope="session")
+def small_vit(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Name of a CLIP with random weights whose image tower is a transformer of 6x6 patches and two blocks."""
+    path = tmp_path_factory.mktemp("open_clip") / "small-vit-for-tests.json"
+    path.write_text(json.dumps(SMALL_VIT))
+    open_clip.add_model_config(path)
+    return f"{path.stem}:random"
 
 
 @pytest.fixture(scope="session")

@@ -41,12 +41,15 @@ def test_own_phrases_take_the_place_of_the_rules(workplace: Path) -> None:
 def test_an_export_says_what_it_wrote(workplace: Path, good_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = workplace / "cloth.nand"
     arguments = ["--detector", str(workplace / "cloth.detector"), "--normality", str(workplace / "stain.normality")]
-    assert main(["export", *arguments, "--samples", str(good_dir), "-o", str(output), "--json"]) == 0
+    region = ["--region", "0,0,96,48"]  # pixels of the samples, 96 x 96
+    assert main(["export", *arguments, *region, "--samples", str(good_dir), "-o", str(output), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     bundle = open_bundle(output)
     assert told["sha256"] == bundle.sha256
     assert told["normalities"] == ["stain"]
     assert told["max_map_error"] <= 1e-4
+    assert told["region"]["given_as"] == bundle.region().given_as == "rectangle 0,0,96,48 of 96x96 pixels"
+    assert bundle.region().share == 0.5
     assert "held-out good frames" in bundle.manifest.threshold.chosen_by
     assert sorted(path.name for path in (output / "samples").glob("*.png")) == ["0.png", "1.png", "2.png", "3.png"]
 
@@ -59,6 +62,8 @@ def test_an_export_says_what_it_wrote(workplace: Path, good_dir: Path, capsys: p
         (["--clip", "ViT-S-32-alt:random"], "--projection FILE"),
         (["--clip", "ViT-S-32-alt:random", "--projection", "random"], "features of the CLIP 'nand-tiny'"),
         (["--samples", "no-such-folder"], "no-such-folder"),
+        (["--region", "0,0,96,48"], "add --frame-size WIDTHxHEIGHT"),
+        (["--ignore-mask", "no-such.png"], "no-such.png"),
         (["-o", "no-such-folder/x.nand"], "does not exist"),
     ],
 )

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 import onnxruntime
@@ -17,6 +18,8 @@ from nand_edge import signature
 from nand_edge.bundle import GRAPH, GRAPH_FOR_TENSORRT, PARITY, Bundle, open_bundle
 from nand_edge.errors import NandEdgeError
 from nand_edge.manifest import EngineState, Target
+from nand_edge.normality import stack
+from nand_edge.region import make_region
 from nand_edge_export.clip import Clip, ClipEncoder, load_clip
 from nand_edge_export.detectors.april_gan import AprilGan
 from nand_edge_export.export import Export, export_bundle
@@ -29,11 +32,9 @@ def session(path: Path) -> onnxruntime.InferenceSession:
 
 
 def run(
-    path: Path, frames: NDArray[np.uint8], gate: float, text: NDArray[np.float32] | None
+    path: Path, frames: NDArray[np.uint8], gate: float, given: dict[str, NDArray[np.float32]] | None
 ) -> dict[str, NDArray[np.float32]]:
-    inputs = {signature.FRAMES: frames, signature.THRESHOLD: np.array(gate, np.float32)}
-    if text is not None:
-        inputs[signature.TEXT_FEATURES] = text
+    inputs = {signature.FRAMES: frames, signature.THRESHOLD: np.array(gate, np.float32), **(given or {})}
     return dict(zip(signature.OUTPUTS, session(path).run(list(signature.OUTPUTS), inputs), strict=True))
 
 
@@ -69,8 +70,8 @@ def test_a_graph_gives_the_references_maps_for_any_frame_size_and_batch(
     bundle: Bundle, export: Export, name: str, size: tuple[int, int], batch: int
 ) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (batch, *size, 3), dtype=np.uint8)
-    expected = Reference(export.detector, export.encoder, export.scale).run(frames, export.text_features)
-    found = run(bundle.folder / name, frames, -np.inf, export.text_features)
+    expected = Reference(export.detector, export.encoder, export.scale).run(frames, export.stacked)
+    found = run(bundle.folder / name, frames, -np.inf, export.inputs)
     for output in (signature.BASE_MAP, signature.SUPPRESSION_MAP, signature.ANOMALY_MAP, signature.SCORE):
         np.testing.assert_allclose(found[output], expected[output], atol=5e-3, err_msg=output)
     assert found[signature.CLIP_RAN].tolist() == [True] * batch
@@ -78,7 +79,7 @@ def test_a_graph_gives_the_references_maps_for_any_frame_size_and_batch(
 
 def test_the_gate_is_exact(bundle: Bundle, export: Export, unseen_frames: NDArray[np.uint8]) -> None:
     """Just above all base scores the CLIP branch is skipped and the base map is final; at one of them it runs."""
-    opened = run(bundle.folder / GRAPH, unseen_frames, -np.inf, export.text_features)
+    opened = run(bundle.folder / GRAPH, unseen_frames, -np.inf, export.inputs)
     highest = float(opened[signature.BASE_SCORE].max())
     shut = run(bundle.folder / GRAPH, unseen_frames, float(np.nextafter(np.float32(highest), np.float32(np.inf))), None)
     assert not shut[signature.CLIP_RAN].any()
@@ -94,20 +95,62 @@ def test_the_exported_normalities_are_the_default(
     bundle: Bundle, export: Export, unseen_frames: NDArray[np.uint8]
 ) -> None:
     default = run(bundle.folder / GRAPH, unseen_frames, -np.inf, None)
-    given = run(bundle.folder / GRAPH, unseen_frames, -np.inf, export.text_features)
+    given = run(bundle.folder / GRAPH, unseen_frames, -np.inf, export.inputs)
     np.testing.assert_array_equal(default[signature.ANOMALY_MAP], given[signature.ANOMALY_MAP])
 
 
 def test_normalities_are_changed_without_another_graph(
     bundle: Bundle, export: Export, unseen_frames: NDArray[np.uint8]
 ) -> None:
-    both = run(bundle.folder / GRAPH, unseen_frames, -np.inf, export.text_features)
+    both = run(bundle.folder / GRAPH, unseen_frames, -np.inf, export.inputs)
     single = [
-        run(bundle.folder / GRAPH, unseen_frames, -np.inf, normality.text_features[None])
+        run(bundle.folder / GRAPH, unseen_frames, -np.inf, stack([normality], len(export.encoder.taps)).inputs())
         for normality in export.normalities
     ]
     kept = np.prod([1 - each[signature.SUPPRESSION_MAP] for each in single], axis=0)
     np.testing.assert_allclose(1 - both[signature.SUPPRESSION_MAP], kept, atol=1e-6)
+
+
+def test_a_bundle_applies_its_region_on_both_sides_of_the_gate(
+    export: Export, unseen_frames: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    """The last frame has a hole at rows 60..72, columns 20..32 of 96; left out, it does not open the gate."""
+    mask = np.zeros((96, 96), np.uint8)
+    mask[48:84, 8:48] = 1
+    cv2.imwrite(str(tmp_path / "holes.png"), mask)
+    region = make_region(ignore_mask=tmp_path / "holes.png", frame_size=(96, 96))
+    made = export_bundle(dataclasses.replace(export, region=region), tmp_path / "x.nand", frames=list(unseen_frames))
+
+    assert made.manifest.region is not None
+    assert made.region().aspect == 1
+    assert region is not None
+    np.testing.assert_array_equal(made.region().map, region.map)
+    parity = json.loads((made.folder / PARITY).read_text())
+    assert all(graph["holds"] for graph in parity["graphs"])
+
+    frame, everywhere = unseen_frames[2:], {**export.inputs, signature.REGION: np.ones((256, 256), np.float32)}
+    for name in (GRAPH, GRAPH_FOR_TENSORRT):
+        for gate in (-np.inf, np.inf):
+            whole = run(made.folder / name, frame, gate, everywhere)
+            within = run(made.folder / name, frame, gate, {**export.inputs, signature.REGION: region.map})
+            for output in (signature.BASE_MAP, signature.ANOMALY_MAP):
+                np.testing.assert_allclose(within[output], whole[output] * region.map, atol=1e-6)
+        assert within[signature.BASE_SCORE] < whole[signature.BASE_SCORE]
+    between = float((within[signature.BASE_SCORE] + whole[signature.BASE_SCORE])[0] / 2)
+    default = run(made.folder / GRAPH, frame, between, None)
+    assert not default[signature.CLIP_RAN].any()
+    assert default[signature.SCORE] < between
+
+
+def test_samples_of_other_proportions_than_the_region_are_refused(export: Export, tmp_path: Path) -> None:
+    region = make_region(rectangle="0,0,640,100", frame_size=(640, 480))
+    with pytest.raises(NandEdgeError, match="a frame of 96x96 pixels"):
+        export_bundle(
+            dataclasses.replace(export, region=region),
+            tmp_path / "x.nand",
+            frames=[np.zeros((96, 96, 3), np.uint8)],
+        )
+    assert not list(tmp_path.iterdir())
 
 
 def test_april_gan_and_suppression_share_one_pass_of_the_encoder(
@@ -115,11 +158,7 @@ def test_april_gan_and_suppression_share_one_pass_of_the_encoder(
 ) -> None:
     detector = AprilGan(
         torch.from_numpy(np.stack([clip.text_features(["flawless fabric"]), clip.text_features(["damaged fabric"])])),
-        encoder.grids,
-        clip_name=clip.name,
-        clip_sha256=clip.sha256,
-        projection_sha256=encoder.projections.source.sha256,
-        input_size=240,
+        encoder.identity(),
         object_name="fabric",
         weights=clip.weights,
         logit_scale=encoder.projections.logit_scale,

@@ -17,14 +17,16 @@ from nand_edge.signature import (
     CLIP_RAN,
     FRAMES,
     MAP_SIZE,
+    NORMALITY_BIAS,
+    NORMALITY_FEATURES,
+    REGION,
     SCORE,
     SUPPRESSION_MAP,
-    TEXT_FEATURES,
     THRESHOLD,
 )
-from nand_edge.suppression import align_corners_weights
 from nand_edge_export.graph.builder import IR_VERSION, OPSET, Builder
 from nand_edge_export.graph.resize import matrix_resize
+from nand_edge_export.graph.suppression import kept_share
 
 FLOAT, BOOL = TensorProto.FLOAT, TensorProto.BOOL
 WEIGHTS = "weights.bin"
@@ -50,6 +52,7 @@ def engine_graph() -> onnx.ModelProto:
     op, constant = builder.op, builder.constant
     frames = op("Cast", FRAMES, to=FLOAT)
     base_map = op("Mul", _grey(builder, frames), constant(1 / 255))
+    base_map = op("Mul", base_map, REGION)
     base_score = op("ReduceMax", base_map, constant([1, 2]), keepdims=0)
     suspicious = op("Cast", op("Not", op("Less", base_score, THRESHOLD)), to=FLOAT)
     gate = op("Cast", op("ReduceMax", suspicious, constant([0]), keepdims=0), to=BOOL)
@@ -80,7 +83,9 @@ def engine_graph() -> onnx.ModelProto:
 
 
 def _grey(builder: Builder, frames: str) -> str:
-    return builder.op("ReduceMean", matrix_resize(builder, frames, MAP_SIZE), builder.constant([1]), keepdims=0)
+    return builder.op(
+        "ReduceMean", matrix_resize(builder, frames, (MAP_SIZE, MAP_SIZE)), builder.constant([1]), keepdims=0
+    )
 
 
 def _suppression(builder: Builder, grey: str) -> str:
@@ -94,14 +99,7 @@ def _suppression(builder: Builder, grey: str) -> str:
     tokens = op("Concat", bright, op("Sub", constant(1.0), bright), axis=2)
     tokens = op("Pad", tokens, constant([0, 0, 0, 0, 0, WIDTH - 2]))
     tokens = op("Div", tokens, op("ReduceL2", tokens, constant([2]), keepdims=1))
-    text = op("Transpose", op("Reshape", TEXT_FEATURES, constant([-1, WIDTH])), perm=[1, 0])
-    logits = op("Mul", op("MatMul", tokens, text), constant(LOGIT_SCALE))
-    logits = op("Reshape", op("Transpose", logits, perm=[0, 2, 1]), constant([0, -1, GRID, GRID]))
-    rows = align_corners_weights(GRID, MAP_SIZE)
-    logits = op("MatMul", op("MatMul", constant(rows), logits), constant(np.ascontiguousarray(rows.T)))
-    pairs = op("Reshape", logits, constant([0, -1, 2, MAP_SIZE, MAP_SIZE]))
-    added = op("Gather", op("Softmax", pairs, axis=2), constant(np.array(1)), axis=2)
-    kept = op("ReduceProd", op("Sub", constant(1.0), added), constant([1]), keepdims=0)
+    kept = kept_share(builder, [tokens], [(GRID, GRID)], logit_scale=LOGIT_SCALE, map_size=MAP_SIZE)
     return op("Sub", constant(1.0), kept)
 
 
@@ -116,7 +114,9 @@ def _model(builder: Builder) -> onnx.ModelProto:
         [
             helper.make_tensor_value_info(FRAMES, TensorProto.UINT8, ["N", "H", "W", 3]),
             helper.make_tensor_value_info(THRESHOLD, FLOAT, []),
-            helper.make_tensor_value_info(TEXT_FEATURES, FLOAT, ["K", 2, WIDTH]),
+            helper.make_tensor_value_info(NORMALITY_FEATURES, FLOAT, ["K", 1, 2, "V", WIDTH]),
+            helper.make_tensor_value_info(NORMALITY_BIAS, FLOAT, ["K", 1, 2, "V"]),
+            helper.make_tensor_value_info(REGION, FLOAT, [MAP_SIZE, MAP_SIZE]),
         ],
         [
             helper.make_tensor_value_info(SCORE, FLOAT, ["N"]),

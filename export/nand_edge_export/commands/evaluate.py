@@ -5,16 +5,12 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as RichProgress
 
 from nand_edge.bundle import Bundle, open_bundle
 from nand_edge.errors import NandEdgeError
@@ -25,7 +21,7 @@ from nand_edge.normality import PAPER
 from nand_edge_export.clip import NAND_TINY, Clip, ClipEncoder, load_clip, trained_image_size
 from nand_edge_export.commands.candidates import ClipChoice, candidate_source
 from nand_edge_export.commands.methods.common import parse_taps
-from nand_edge_export.detectors.protocol import Progress
+from nand_edge_export.commands.stage_bars import stage_bars
 from nand_edge_export.evaluation.eager import NormalityDetection
 from nand_edge_export.evaluation.forms import STEPS, usual_forms
 from nand_edge_export.evaluation.report import render_report
@@ -103,7 +99,7 @@ def evaluate(
     if json_file:
         require_writable_parent(json_file)
     output.mkdir(exist_ok=True)
-    with _bars() as progress:
+    with stage_bars(lasting=FRAMES) as progress:
         detection = None
         if bundle:
             opened = open_bundle(bundle)
@@ -142,27 +138,6 @@ def _detection(choice: ClipChoice, logit_scale: float | None) -> NormalityDetect
     encoder = ClipEncoder(loaded, taps=parse_taps(choice.taps), projection=choice.projection)
     scale = encoder.projections.logit_scale if logit_scale is None else logit_scale
     return NormalityDetection(loaded, encoder, scale)
-
-
-@contextmanager
-def _bars() -> Iterator[Progress]:
-    """A bar over all frames, and one for what is done in between, on stderr."""
-    columns = (
-        TextColumn("{task.description:<12}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with RichProgress(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, Any] = {}
-
-        def progress(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done, total=total, visible=stage == FRAMES or done < total)
-
-        yield progress
 
 
 def _write(evaluation: Evaluation, summary: dict[str, Any], output: Path, json_file: Path | None) -> None:

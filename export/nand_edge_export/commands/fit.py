@@ -10,10 +10,11 @@ import typer
 
 from nand_edge.errors import NandEdgeError
 from nand_edge.files import require_writable_parent
-from nand_edge_export.commands.detector_output import require_suffix, stage_bars
+from nand_edge_export.commands.detector_output import require_suffix
 from nand_edge_export.commands.fit_addition import run_addition
 from nand_edge_export.commands.methods import METHODS
 from nand_edge_export.commands.methods.composition import make_method, with_options_of
+from nand_edge_export.commands.stage_bars import stage_bars
 from nand_edge_export.detectors.files import write_detector
 from nand_edge_export.fit import Fit
 from nand_edge_export.fit import fit as fit_detector

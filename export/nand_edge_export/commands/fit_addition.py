@@ -8,7 +8,8 @@ from pathlib import Path
 
 from nand_edge.errors import NandEdgeError
 from nand_edge.files import require_writable_parent
-from nand_edge_export.commands.detector_output import require_suffix, stage_bars
+from nand_edge_export.commands.detector_output import require_suffix
+from nand_edge_export.commands.stage_bars import stage_bars
 from nand_edge_export.detectors.adding import Addition, add_frames
 from nand_edge_export.detectors.files import read_detector, write_detector
 

@@ -16,8 +16,8 @@ from nand_edge.files import require_writable_parent
 from nand_edge.normality import Normality, write_normality
 from nand_edge.phrases.english import with_article
 from nand_edge_export.clip import NAND_TINY, ClipEncoder, load_clip
-from nand_edge_export.commands.detector_output import stage_bars
 from nand_edge_export.commands.methods.common import parse_taps
+from nand_edge_export.commands.stage_bars import stage_bars
 from nand_edge_export.form_choice import FormWish, find_shots, shape
 from nand_edge_export.forms.report_card import QUIET, Line
 from nand_edge_export.language_model import KEY_VARIABLE, LanguageModel, user_cache

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as RichProgress
 
 from nand_edge.errors import NandEdgeError
 from nand_edge.evaluation.layouts import open_dataset
@@ -21,7 +16,7 @@ from nand_edge.files import require_writable_parent
 from nand_edge_export.clip import NAND_TINY, ClipEncoder, load_clip
 from nand_edge_export.clip.loading import RANDOM
 from nand_edge_export.commands.methods.common import given, parse_taps
-from nand_edge_export.detectors.protocol import Progress
+from nand_edge_export.commands.stage_bars import stage_bars
 from nand_edge_export.training.frames import TrainingFrames, gather
 from nand_edge_export.training.recipe import recipe_for
 from nand_edge_export.training.train import CHART, LOG, Trained, Trainer
@@ -73,7 +68,7 @@ def train_projection(
     )
     names = tuple(class_name or opened.class_names)
     frames = gather(opened, chosen=names, objects=_objects(object_name or [], names))
-    with _bars() as progress:
+    with stage_bars() as progress:
         frames = frames.checked(skip_bad=skip_bad, progress=progress)
         loaded = load_clip(clip, image_size=image_size)
         trainer = Trainer(
@@ -124,27 +119,6 @@ def _require_suffix(output: Path) -> None:
         raise NandEdgeError(
             "--output", found=repr(str(output)), needed="a file named NAME.safetensors", do="choose such a name"
         )
-
-
-@contextmanager
-def _bars() -> Iterator[Progress]:
-    """One bar a stage on stderr, so that stdout stays clean for `--json`."""
-    columns = (
-        TextColumn("{task.description:<9}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with RichProgress(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, Any] = {}
-
-        def progress(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done)
-
-        yield progress
 
 
 def _report(trained: Trained, frames: TrainingFrames, output: Path) -> dict[str, Any]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openvino
 import pytest
+from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save_file
 from toy_bundle import toy_normality
@@ -15,7 +17,9 @@ from toy_bundle import toy_normality
 from nand_edge.bundle import Bundle, open_bundle, write_manifest
 from nand_edge.errors import NandEdgeError
 from nand_edge.manifest import EngineState, Target
-from nand_edge.signature import BASE_SCORE, CLIP_RAN, FRAMES, SCORE, TEXT_FEATURES, THRESHOLD
+from nand_edge.normality import Normality, stack
+from nand_edge.region import whole_frame
+from nand_edge.signature import BASE_SCORE, CLIP_RAN, FRAMES, REGION, SCORE, THRESHOLD
 from nand_edge_export.engines.build import build_engine
 
 REFERENCE = "samples/reference.tensorrt.safetensors"
@@ -24,6 +28,11 @@ REFERENCE = "samples/reference.tensorrt.safetensors"
 def compiled(bundle: Bundle) -> openvino.CompiledModel:
     record = bundle.manifest.engines[-1]
     return openvino.Core().compile_model(bundle.path(record.file), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+
+def inputs(frames: NDArray[np.uint8], threshold: float, normalities: list[Normality]) -> dict[str, NDArray[Any]]:
+    given = {**stack(normalities, 1).inputs(), REGION: whole_frame().map}
+    return {FRAMES: frames, THRESHOLD: np.array(threshold, np.float32), **given}
 
 
 def change_reference(bundle: Bundle, offset: float) -> None:
@@ -48,15 +57,15 @@ def test_an_engine_that_agrees_with_the_samples_is_recorded_as_checked(bundle: B
 
 def test_frames_of_any_size_and_any_number_of_normalities_go_in(bundle: Bundle) -> None:
     model = compiled(build_engine(bundle, Target.OPENVINO))
-    texts = np.stack([toy_normality("bright", [0, 1]).text_features, toy_normality("dark", [1, 0]).text_features])
+    normalities = [toy_normality("bright", [0, 1]), toy_normality("dark", [1, 0])]
     frames = np.random.default_rng(0).integers(0, 256, (1, 100, 77, 3), dtype=np.uint8)
 
-    outputs = model({FRAMES: frames, THRESHOLD: np.float32(0), TEXT_FEATURES: texts})
+    outputs = model(inputs(frames, 0, normalities))
     assert outputs[SCORE].shape == (1,)
     assert outputs[CLIP_RAN].all()
     assert np.all(outputs[SCORE] < outputs[BASE_SCORE])
 
-    unsuspicious = model({FRAMES: frames, THRESHOLD: np.float32(np.inf), TEXT_FEATURES: texts[:1]})
+    unsuspicious = model(inputs(frames, np.inf, normalities[:1]))
     assert not unsuspicious[CLIP_RAN].any()
     assert np.array_equal(unsuspicious[SCORE], unsuspicious[BASE_SCORE])
 

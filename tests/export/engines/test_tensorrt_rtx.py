@@ -37,7 +37,7 @@ def test_an_engine_is_built_without_a_gpu_and_recorded_as_not_run(bundle: Bundle
     )
     assert record.file == "engines/tensorrt-rtx/sm86.engine"
     assert record.built_with.startswith("tensorrt-rtx 1.")
-    assert record.limits == {"max_batch": 2, "max_normalities": 8, "min_side": 64, "max_side": 512}
+    assert record.limits == {"max_batch": 2, "max_normalities": 8, "max_vectors": 64, "min_side": 64, "max_side": 512}
     assert bundle.path(record.file).stat().st_size > 100_000
     assert files(bundle.folder) - before == {record.file}
     assert phases[0] == "reading the graph"

@@ -24,7 +24,7 @@ from nand_edge_export.evaluation.forms import Material
 
 
 class Workplace:
-    """Where a test evaluates, in the paper's form: `evaluate(...)` gives the exit code and what was written to --json."""
+    """Where a test evaluates, in the paper's form: `evaluate(...)` gives the exit code and what --json wrote."""
 
     def __init__(self, folder: Path, dataset: Path, groups: Path) -> None:
         self.dataset, self.groups, self.output = dataset, groups, folder / "evaluation"
