@@ -153,7 +153,7 @@ def _descend(training: Training, loss: torch.Tensor) -> None:
 
 def train(
     *,
-    steps: Annotated[int, typer.Option(help="Optimiser steps in all.")] = 3000,
+    steps: Annotated[int, typer.Option(help="Optimiser steps in all.")] = 6600,
     batch: Annotated[int, typer.Option(help="Pictures a step.")] = 16,
     seed: Annotated[int, typer.Option(help="Seed of pictures, sentences and weights.")] = 0,
     run: Annotated[Path, typer.Option(help="Folder of the checkpoint and the log; a run found there goes on.")] = RUNS,
