@@ -122,7 +122,7 @@ def table(title: str, document: dict[str, Any]) -> dict[str, Any]:
     for count, of_groups in document["memory_instead_of_words"].items():
         mean = np.mean(list(of_groups.values()))
         rows.append(
-            [f"{count} frames in the memory, no words", f"{mean:.3f}", *(f"{of_groups[g]:.3f}" for g in groups), ""]
+            [f"{count} added to the memory, no words", f"{mean:.3f}", *(f"{of_groups[g]:.3f}" for g in groups), ""]
         )
     note = (
         f"Image AUROC on {title}, PatchCore on the embedded backbone and nand-tiny. "
