@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from nand_edge.evaluation.groups import read_groups
 from nand_edge.evaluation.layouts import open_dataset
 from nand_edge.evaluation.protocol import Pair
 from nand_edge.inspection import Verdict
-from solar_cells.cells import GROUPS, good_cells, labelled_cells, link_folder
+from solar_cells.cells import DEVELOPMENT_LABELS, GROUPS, SHOTS, good_cells, labelled_cells, link_folder
 from solar_cells.dataset import write_dataset
 from solar_cells.protocol import GroupResult
 
@@ -74,18 +75,39 @@ def test_photographs_are_linked_and_not_copied(tmp_path: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
-def test_the_cells_as_a_data_set_have_the_demos_groups_and_words(tmp_path: Path) -> None:
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    """Files named as the package's, for all cells that somebody labelled and one good one."""
     data = tmp_path / "data"
     (data / "images").mkdir(parents=True)
-    for cell in labelled_cells(data):
+    for cell in (*labelled_cells(data), *labelled_cells(data, labels=DEVELOPMENT_LABELS)):
         cell.path.write_bytes(b"pixels")
     (data / "images/good.png").write_bytes(b"pixels")
     (data / "labels.csv").write_text("images/good.png 0.0 mono", encoding="utf-8")
-    groups = write_dataset(data, tmp_path / "cells")
+    return data
+
+
+def test_the_cells_as_a_data_set_have_the_demos_groups_and_words(photographs: Path, tmp_path: Path) -> None:
+    groups = write_dataset(photographs, tmp_path / "cells")
     dataset = open_dataset(tmp_path / "cells")
-    assert read_groups(groups).choose(dataset.class_names) == {"cells": GROUPS}
+    read = read_groups(groups).choose(dataset.class_names)["cells"]
+    assert tuple(replace(group, shots=()) for group in read) == GROUPS
     found = dataset.read_class("cells")
     assert [path.name for path in found.good] == ["good.png"]
     assert sorted((frame.path.name, frame.label) for frame in found.test) == sorted(
-        (cell.path.name, cell.label) for cell in labelled_cells(data)
+        (cell.path.name, cell.label) for cell in labelled_cells(photographs)
     )
+
+
+def test_no_cell_that_settings_are_chosen_on_is_tested_or_the_other_way_round(
+    photographs: Path, tmp_path: Path
+) -> None:
+    tested = {cell.path.name for cell in labelled_cells(photographs)}
+    groups = read_groups(write_dataset(photographs, tmp_path / "cells")).choose(["cells"])["cells"]
+    assert all(len(group.shots) == SHOTS for group in groups)
+    shots = {path.name for group in groups for path in group.shots}
+    write_dataset(photographs, tmp_path / "others", development=True)
+    others = {frame.path.name for frame in open_dataset(tmp_path / "others").read_class("others").test}
+    assert not tested & shots
+    assert not tested & others
+    assert not shots & others

@@ -108,7 +108,7 @@ def test_margins_grow_to_what_base_detectors_spread() -> None:
     shares, pixels = zip(*MARGINS, strict=True)
     assert list(shares) == sorted(shares)
     assert shares[-1] == 1.0
-    assert list(pixels) == [4, 10, 14, 20]
+    assert list(pixels) == [4, 10, 14, 22]
 
 
 def test_sentences_of_a_step_are_the_same_each_time() -> None:
