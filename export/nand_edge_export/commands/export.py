@@ -20,6 +20,7 @@ from nand_edge.manifest import ThresholdRecord
 from nand_edge.normality import read_normality
 from nand_edge.region import make_region, parse_frame_size, size_of_frames
 from nand_edge_export.clip import ClipEncoder, load_clip, trained_image_size
+from nand_edge_export.commands.methods.common import parse_taps
 from nand_edge_export.commands.methods.onnx_model import show_choices
 from nand_edge_export.detectors import OnnxModel
 from nand_edge_export.detectors.files import read_detector
@@ -85,7 +86,7 @@ def export(
         parts = Export(
             detector=fitted,
             clip=loaded,
-            encoder=ClipEncoder(loaded, taps=_parse_taps(taps), projection=projection),
+            encoder=ClipEncoder(loaded, taps=parse_taps(taps), projection=projection),
             normalities=normalities,
             threshold=_threshold(fitted, detector, threshold),
             logit_scale=logit_scale,
@@ -108,17 +109,6 @@ def export(
 def _read_detector(path: Path) -> Detector:
     """A fitted detector, or an ONNX model as it is, with what is guessed of it shown."""
     return OnnxModel.from_file(path, on_choices=show_choices) if path.suffix == ".onnx" else read_detector(path)
-
-
-def _parse_taps(taps: str | None) -> tuple[int, ...] | None:
-    if taps is None:
-        return None
-    try:
-        return tuple(int(part) for part in taps.split(","))
-    except ValueError:
-        raise NandEdgeError(
-            "--taps", found=repr(taps), needed="whole numbers with commas between", do="give 6,12,18,24, say"
-        ) from None
 
 
 def _threshold(fitted: Detector, path: Path, given: float | None) -> ThresholdRecord:

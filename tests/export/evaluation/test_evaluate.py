@@ -234,7 +234,7 @@ def test_groups_that_do_not_fit_stop_before_anything_is_computed(
         (["--detector", "patchcore:memory_patches=many"], "unable to parse string as an integer"),
         (["--form", "louder"], "no step 'louder'"),
         (["--class", "tile"], "no class 'tile'"),
-        (["--taps", "one"], "needed numbers such as 3,6,9,12"),
+        (["--taps", "one"], "needed whole numbers with commas between"),
         (["--clip", "ViT-S-32-alt:random"], "give --projection FILE"),
     ],
 )

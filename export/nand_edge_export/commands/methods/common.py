@@ -45,4 +45,6 @@ def parse_taps(taps: str | None) -> tuple[int, ...] | None:
     try:
         return tuple(int(tap) for tap in taps.split(","))
     except ValueError:
-        raise NandEdgeError("--taps", found=repr(taps), needed="numbers such as 3,6,9,12", do="correct it") from None
+        raise NandEdgeError(
+            "--taps", found=repr(taps), needed="whole numbers with commas between", do="give 6,12,18,24, say"
+        ) from None
