@@ -34,7 +34,7 @@ from nand_tiny.surfaces import SURFACES
 OUTPUT = Path(__file__).with_name("overview.png")
 SURFACE, WORDS, OBJECT = "cell with bright bars", "dark stain", "solar cell"
 SIZE, FLAWLESS, PART_SEED = 300, 60, 5
-EXAMPLES = (("stain", 17), ("crack", 5))
+EXAMPLES = (("stain", 23), ("crack", 5))
 """A defect and the seed of its shape, for each row of the picture."""
 
 PANEL, GAP, HEAD, VERDICT = 236, 14, 46, 210
