@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,18 @@ from pydantic import ValidationError
 
 from nand_edge.errors import NandEdgeError
 from nand_edge.files import inside, sha256_of_file, whole_file
-from nand_edge.manifest import SCHEMA_VERSION, EngineRecord, FileRecord, Manifest, ThresholdRecord
+from nand_edge.manifest import SCHEMA_VERSION, EngineRecord, FileRecord, Manifest, Target, ThresholdRecord
 from nand_edge.normality import Normality, read_normality
 from nand_edge.region import Region, read_region_map, whole_frame
 
 MANIFEST = "manifest.json"
 GRAPH = "graph.onnx"
 GRAPH_FOR_TENSORRT = "graph.tensorrt.onnx"
+GRAPH_FOR_OPENVINO = "graph.openvino.onnx"
 PARITY = "parity.json"
 SAMPLES = "samples"
+CHOICE = "choice.json"
+"""What a device measured; it may lie in the folder, and is no part of the bundle."""
 _MAX_MANIFEST_BYTES = 4 << 20
 _COPY_AGAIN = "copy the bundle again from where it was exported"
 
@@ -102,7 +106,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
     files = {
         path.relative_to(folder).as_posix(): FileRecord(sha256=sha256_of_file(path), bytes=path.stat().st_size)
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != MANIFEST and not path.name.endswith(".part")
+        if path.is_file() and path.name not in (MANIFEST, CHOICE) and not path.name.endswith(".part")
     }
     manifest = manifest.model_copy(update={"files": files})
     document = {"manifest_sha256": manifest.sha256(), **manifest.model_dump(mode="json")}
@@ -112,14 +116,39 @@ def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
 
 
 def add_engine(bundle: Bundle, engine: EngineRecord) -> Bundle:
-    """Record an engine whose files are in the bundle's folder; one for the same target and device is replaced."""
+    """Record an engine whose files are in the bundle's folder.
+
+    One for the same target, device and precision is replaced, and so is one whose file was written over.
+    """
     others = tuple(
         record
         for record in bundle.manifest.engines
-        if (record.target, record.compute_capability) != (engine.target, engine.compute_capability)
+        if _purpose(record) != _purpose(engine) and record.file != engine.file
     )
     manifest = bundle.manifest.model_copy(update={"engines": (*others, engine)})
     return Bundle(bundle.folder, write_manifest(bundle.folder, manifest))
+
+
+def remove_engine(bundle: Bundle, target: Target, precision: str) -> Bundle:
+    """Take a target's engines of a precision out of the bundle, with their files."""
+    engines = bundle.manifest.engines
+    removed = [engine for engine in engines if (engine.target, engine.precision) == (target, precision)]
+    kept = tuple(engine for engine in engines if engine not in removed)
+    for engine in removed:
+        # An engine of several files has a folder of its own, ENGINES/TARGET/PRECISION; one of a single file has not.
+        path = bundle.path(engine.file)
+        own = path.parent if path.parent.parent.name == target.value else None
+        if own is not None:
+            shutil.rmtree(own)
+        else:
+            for file in (path, path.with_suffix(".weights.bin")):
+                file.unlink(missing_ok=True)
+    manifest = bundle.manifest.model_copy(update={"engines": kept})
+    return Bundle(bundle.folder, write_manifest(bundle.folder, manifest))
+
+
+def _purpose(engine: EngineRecord) -> tuple[Target, str, str]:
+    return engine.target, engine.compute_capability, engine.precision
 
 
 def set_threshold(bundle: Bundle, threshold: ThresholdRecord) -> Bundle:

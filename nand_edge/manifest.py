@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-SCHEMA_VERSION: Literal[2] = 2
+SCHEMA_VERSION: Literal[3] = 3
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -111,7 +111,7 @@ class RegionRecord(_Record):
 class TensorRecord(_Record):
     """An input or output of the graph; -1 stands for a free dimension."""
 
-    dtype: Literal["uint8", "float32", "bool"]
+    dtype: Literal["uint8", "float32", "bool", "int32"]
     shape: tuple[int, ...]
 
 
@@ -122,6 +122,42 @@ class GraphRecord(_Record):
     map_size: int = Field(gt=0)
     inputs: dict[str, TensorRecord]
     outputs: dict[str, TensorRecord]
+    early_exit: bool = Field(default=False, description="whether the CLIP branch stops when every verdict is certain")
+
+
+class AccuracyRecord(_Record):
+    """What an engine of lower precision gives away and gains, measured on frames against the fp32 engine."""
+
+    frames: int = Field(gt=0, description="frames compared, the CLIP branch run for each")
+    compared_with: str = Field(description="the engine that stands for exact, such as `onnx fp32`")
+    max_map_error: float | None = Field(default=None, ge=0, description="largest difference of any map")
+    p99_map_error: float | None = Field(default=None, ge=0, description="99 % of all pixels differ by no more")
+    max_score_error: float = Field(ge=0)
+    verdicts_changed: int = Field(ge=0, description="at the bundle's threshold")
+    speed_ratio: float | None = Field(default=None, gt=0, description="times faster, where both were timed by turns")
+    auroc: float | None = Field(default=None, description="mean over the groups of a data set, with normalities")
+    auroc_of_compared: float | None = Field(default=None, description="the same of the engine compared with")
+    machine: str = ""
+
+    @property
+    def loss(self) -> float:
+        """The share of verdicts that changed or, if that is more, what the AUROC lost."""
+        changed = self.verdicts_changed / self.frames
+        if self.auroc is None or self.auroc_of_compared is None:
+            return changed
+        return max(changed, self.auroc_of_compared - self.auroc)
+
+    def sentence(self) -> str:
+        """The figures for people."""
+        told = [f"{self.verdicts_changed} of {self.frames} verdicts changed"]
+        if self.max_map_error is not None and self.p99_map_error is not None:
+            told.append(f"maps off by {self.max_map_error:.2g} at most, {self.p99_map_error:.2g} in 99 % of pixels")
+        told.append(f"scores by {self.max_score_error:.2g}")
+        if self.auroc is not None and self.auroc_of_compared is not None:
+            told.append(f"AUROC {self.auroc:.4f} instead of {self.auroc_of_compared:.4f}")
+        if self.speed_ratio is not None:
+            told.append(f"{self.speed_ratio:.2f} times as fast")
+        return f"against {self.compared_with}: {', '.join(told)}"
 
 
 class EngineRecord(_Record):
@@ -132,17 +168,25 @@ class EngineRecord(_Record):
     state: EngineState
     reason: str = ""
     precision: str = "fp32"
-    compute_capability: str = ""
+    compute_capability: str = Field(
+        default="", description="of the GPUs it runs on: 8.6, several as in 8.6,8.9, or 8.0+ for all from 8.0 on"
+    )
+    version_compatible: bool = Field(default=False, description="whether later versions of TensorRT run it, too")
     built_with: str = ""
     built_on: str = ""
     max_map_error: float | None = None
+    accuracy: AccuracyRecord | None = None
+    lowered_by: dict[str, str | int | float] = Field(
+        default_factory=dict, description="how another precision than fp32 was reached"
+    )
+    chosen_because: str = Field(default="", description="why an automatic choice took it; empty if a person did")
     limits: dict[str, int] = Field(default_factory=dict)
 
 
 class Manifest(_Record):
     """All that a device needs to know before it loads an engine."""
 
-    schema_version: Literal[2] = SCHEMA_VERSION
+    schema_version: Literal[3] = SCHEMA_VERSION
     name: str
     created: str
     detector: DetectorRecord

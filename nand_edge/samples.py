@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from nand_edge.bundle import GRAPH, GRAPH_FOR_TENSORRT, SAMPLES, Bundle
+from nand_edge.bundle import GRAPH, GRAPH_FOR_OPENVINO, GRAPH_FOR_TENSORRT, SAMPLES, Bundle
 from nand_edge.errors import NandEdgeError
 from nand_edge.images import read_frame
 from nand_edge.inspection import Verdict, decide
@@ -24,14 +24,15 @@ from nand_edge.signature import ANOMALY_MAP, BASE_MAP, BASE_SCORE, CLIP_RAN, SCO
 REFERENCES = {
     GRAPH: f"{SAMPLES}/reference.safetensors",
     GRAPH_FOR_TENSORRT: f"{SAMPLES}/reference.tensorrt.safetensors",
+    GRAPH_FOR_OPENVINO: f"{SAMPLES}/reference.openvino.safetensors",
 }
 """The results that belong to each graph: its resize may miss Pillow by a grey level, and the reference follows it."""
 
 MAPS = (BASE_MAP, SUPPRESSION_MAP, ANOMALY_MAP)
 SCORES = (BASE_SCORE, SCORE)
 
-GATE_OPEN = -1e30
-"""A threshold that every score reaches: finite, since an inspector takes no other."""
+GATE_OPEN = float("nan")
+"""A threshold that opens the gate for every frame and that no score is certainly below or above: so all taps run."""
 
 MAX_MAP_ERROR = {
     Target.ONNX: 1e-4,
@@ -42,6 +43,12 @@ MAX_MAP_ERROR = {
 """What the maps of an fp32 engine may be off by. Only ONNX Runtime resizes exactly as at export; elsewhere the engine's
 own arithmetic rounds a resized pixel in some 10,000 to the next grey level, which alone moves a map by 1e-3, and GPUs
 may multiply in TF32. With equal pixels engines agree to 1e-5."""
+
+MAX_MAP_SHARE = {"fp16": 0.02, "bf16": 0.1, "int8": 0.15, "fp8": 0.25}
+"""What the worst pixel of an engine of lower precision may be off by, as a share of the reference's largest value."""
+
+_SCORE_TO_PIXEL = 1 / 3
+"""A score is off by less than the worst pixel: a verdict may only change within this share of what a map may."""
 
 Results = dict[str, NDArray[Any]]
 """By the signature's names, the outputs for one frame, each with a first dimension of 1."""
@@ -84,11 +91,37 @@ class Samples:
 
 
 def largest_difference(results: Results, reference: Results) -> float:
-    """Largest difference over all maps; infinite where a map is NaN, which no tolerance allows."""
-    return max(float(np.nan_to_num(np.abs(results[name] - reference[name]).max(), nan=np.inf)) for name in MAPS)
+    """Largest difference over all maps and scores that are there; infinite where one is NaN: no tolerance allows it."""
+    names = [name for name in (*MAPS, *SCORES) if name in results]
+    return max(float(np.nan_to_num(np.abs(results[name] - reference[name]).max(), nan=np.inf)) for name in names)
 
 
-def compare(samples: Samples, run: Run, *, threshold: float, expected: Sequence[Verdict] | None = None) -> Agreement:
+def allowed_map_error(target: Target, precision: str, samples: Samples) -> float:
+    """What the maps of a target's engine of this precision may be off by, in a map's own unit.
+
+    In fp32 that is `MAX_MAP_ERROR`. Lower precisions round by shares: of the largest value of a sample's map, and of 1
+    where all are smaller, since suppression reaches to 1.
+    """
+    if precision not in MAX_MAP_SHARE:
+        return MAX_MAP_ERROR[target]
+    values = (samples.reference[name] for name in (*MAPS, *SCORES) if name in samples.reference)
+    largest = max(float(np.nanmax(np.abs(each))) for each in values)
+    return max(MAX_MAP_ERROR[target], MAX_MAP_SHARE[precision] * max(largest, 1.0))
+
+
+def allowed_score_error(target: Target, precision: str, samples: Samples) -> float:
+    """How near to the threshold a reference score has to be for its verdict to change; 0 in fp32: none may."""
+    return allowed_map_error(target, precision, samples) * _SCORE_TO_PIXEL if precision in MAX_MAP_SHARE else 0.0
+
+
+def compare(
+    samples: Samples,
+    run: Run,
+    *,
+    threshold: float,
+    expected: Sequence[Verdict] | None = None,
+    margin: float = 0.0,
+) -> Agreement:
     """Run an engine on the samples, on the open side of the gate and at the threshold, and compare.
 
     Args:
@@ -96,20 +129,24 @@ def compare(samples: Samples, run: Run, *, threshold: float, expected: Sequence[
         run: The engine.
         threshold: The bundle's.
         expected: The verdict of each sample; None takes those of `samples`.
+        margin: A verdict that changed counts as equal where the reference's score is this near to the threshold.
     """
     largest, equal = 0.0, 0
     for place, frame in enumerate(samples.frames):
         reference = samples.of_frame(place)
         opened = run(frame, GATE_OPEN)
         largest = max(largest, largest_difference(opened, reference) if opened[CLIP_RAN][0] else float("inf"))
-        wanted = expected[place] if expected is not None else decide(float(reference[SCORE][0]), threshold)
-        equal += decide(float(run(frame, threshold)[SCORE][0]), threshold) is wanted
+        score = float(reference[SCORE][0])
+        wanted = expected[place] if expected is not None else decide(score, threshold)
+        close = margin > 0 and abs(score - threshold) <= margin
+        equal += close or decide(float(run(frame, threshold)[SCORE][0]), threshold) is wanted
     return Agreement(largest, equal)
 
 
 def graph_of(target: Target) -> str:
     """The graph that a target's engine is made from."""
-    return GRAPH if target is Target.ONNX else GRAPH_FOR_TENSORRT
+    own = {Target.ONNX: GRAPH, Target.OPENVINO: GRAPH_FOR_OPENVINO}
+    return own.get(target, GRAPH_FOR_TENSORRT)
 
 
 def write_samples(folder: Path, samples: Samples, graph: str) -> None:

@@ -6,9 +6,10 @@ FRAMES = "frames"
 """uint8 [N, H, W, 3], BGR as OpenCV gives it, any H and W."""
 
 THRESHOLD = "threshold"
-"""float32 []; the CLIP branch runs when a frame of the batch has a base score that is not below it.
+"""float32 []; the CLIP branch runs for the frames whose base score is not below it.
 
-Infinity keeps the gate shut for every finite score: so a runtime with no active normality skips the CLIP branch.
+Infinity keeps the gate shut for every finite score: so a runtime with no active normality skips the CLIP branch. NaN
+opens it for every frame and makes no verdict certain, so that all taps run.
 """
 
 NORMALITY_FEATURES = "normality_features"
@@ -39,6 +40,15 @@ SUPPRESSION_MAP = "suppression_map"
 CLIP_RAN = "clip_ran"
 """bool [N], whether the frame went through the CLIP branch."""
 
+TAPS_RUN = "taps_run"
+"""int32 [N], how many taps of the CLIP branch the frame went through: 0 when it did not enter, and fewer than all when
+an early exit knew the verdict. Then score, final map and suppression map are bounds: the highest that the taps left out
+allow for a frame that passes, the lowest for one that is rejected."""
+
 INPUTS = (FRAMES, THRESHOLD, NORMALITY_FEATURES, NORMALITY_BIAS, REGION)
-OUTPUTS = (SCORE, ANOMALY_MAP, BASE_SCORE, BASE_MAP, SUPPRESSION_MAP, CLIP_RAN)
+SCORES = (SCORE, BASE_SCORE, CLIP_RAN, TAPS_RUN)
+"""What a graph without maps gives."""
+
+MAPS = (ANOMALY_MAP, BASE_MAP, SUPPRESSION_MAP)
+OUTPUTS = (SCORE, ANOMALY_MAP, BASE_SCORE, BASE_MAP, SUPPRESSION_MAP, CLIP_RAN, TAPS_RUN)
 MAP_SIZE = 256

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from nand_edge import __version__
-from nand_edge.bundle import GRAPH, GRAPH_FOR_TENSORRT, PARITY, Bundle, open_bundle, write_manifest
+from nand_edge.bundle import GRAPH, PARITY, Bundle, open_bundle, write_manifest
 from nand_edge.errors import NandEdgeError
 from nand_edge.files import whole_folder
 from nand_edge.inspection import decide
@@ -40,8 +40,9 @@ from nand_edge.signature import REGION, SCORE
 from nand_edge.suppression import NormalityTensors
 from nand_edge_export.clip import Clip, ClipEncoder
 from nand_edge_export.detectors.protocol import Detector
-from nand_edge_export.graph.assembly import Lowering, Parts, assemble, convert_parts, graph_record
+from nand_edge_export.graph.assembly import GraphOptions, Parts, assemble, convert_parts, graph_record
 from nand_edge_export.graph.files import write_graphs
+from nand_edge_export.graph.lowering import LOWERINGS, PORTABLE, Lowering
 from nand_edge_export.parity import GraphParity, check_graph, level_error, resize_by_graph
 from nand_edge_export.reference import Reference, Resize, pillow_resize
 
@@ -49,7 +50,6 @@ SUFFIX = ".nand"
 MAX_MAP_ERROR = 1e-4
 """What an fp32 map may be off by."""
 
-GRAPHS = {GRAPH: Lowering.PORTABLE, GRAPH_FOR_TENSORRT: Lowering.MATRICES}
 MAX_SAMPLES = 4
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _REPORTED_PACKAGES = ("torch", "open_clip_torch", "timm", "onnx", "onnxruntime-gpu", "onnxruntime", "numpy", "pillow")
@@ -67,6 +67,7 @@ class Export:
         threshold: What the score is compared with.
         logit_scale: Factor of the cosine; None for the one that the projections were trained with.
         region: Where frames are inspected; None for everywhere.
+        graph: What the graph gives, and when it stops.
     """
 
     detector: Detector
@@ -76,6 +77,7 @@ class Export:
     threshold: ThresholdRecord
     logit_scale: float | None = None
     region: Region | None = None
+    graph: GraphOptions = GraphOptions()
 
     @property
     def scale(self) -> float:
@@ -138,12 +140,12 @@ def export_bundle(
     parts = convert_parts(export.detector, export.encoder, export.scale)
     on_phase("computing the reference")
     chosen = list(frames or noise_frames(export.inspected.aspect))[:MAX_SAMPLES]
-    samples = {lowering: _samples(export, chosen, resize_by_graph(lowering)) for lowering in Lowering}
+    samples = {lowering: _samples(export, chosen, resize_by_graph(lowering)) for lowering in LOWERINGS}
     with whole_folder(output) as folder:
         on_phase("assembling the graphs")
         _write_graphs(parts, export, folder)
-        for name, lowering in GRAPHS.items():
-            write_samples(folder, samples[lowering], name)
+        for lowering in LOWERINGS:
+            write_samples(folder, samples[lowering], lowering.file)
         normalities = _write_normalities(export.normalities, folder)
         if export.region is not None:
             write_region(export.region, folder / REGION_FILE)
@@ -203,7 +205,7 @@ def _samples(export: Export, frames: Sequence[NDArray[np.uint8]], resize: Resize
 
 
 def _write_graphs(parts: Parts, export: Export, folder: Path) -> None:
-    models = {name: assemble(parts, lowering, export.inputs) for name, lowering in GRAPHS.items()}
+    models = {lowering.file: assemble(parts, lowering, export.inputs, export.graph) for lowering in LOWERINGS}
     write_graphs(models, folder)
 
 
@@ -225,11 +227,11 @@ def _region_record(region: Region | None) -> RegionRecord | None:
 
 def _check_graphs(export: Export, samples: Mapping[Lowering, Samples], folder: Path) -> list[GraphParity]:
     threshold = export.threshold.value
-    truth = _samples(export, samples[Lowering.PORTABLE].frames, pillow_resize)
+    truth = _samples(export, samples[PORTABLE].frames, pillow_resize)
     networks = (export.encoder.preprocessing, export.detector.preprocessing or export.encoder.preprocessing)
     return [
         check_graph(
-            folder / name,
+            folder / lowering.file,
             samples[lowering],
             export.inputs,
             threshold=threshold,
@@ -237,7 +239,7 @@ def _check_graphs(export: Export, samples: Mapping[Lowering, Samples], folder: P
             max_level_error=level_error(truth.frames, networks, resize_by_graph(lowering)),
             allowed_map_error=MAX_MAP_ERROR,
         )
-        for name, lowering in GRAPHS.items()
+        for lowering in LOWERINGS
     ]
 
 
@@ -264,7 +266,7 @@ def _manifest(
         threshold=export.threshold,
         normalities=normalities,
         region=_region_record(export.region),
-        graph=graph_record(parts),
+        graph=graph_record(parts, export.graph),
         engines=(engine,),
         precision="fp32",
         versions=_versions(),

@@ -20,8 +20,19 @@ from numpy.typing import NDArray
 from nand_edge.errors import NandEdgeError
 from nand_edge.inspection import Verdict
 from nand_edge.samples import Results, Samples, compare
-from nand_edge.signature import ANOMALY_MAP, BASE_MAP, CLIP_RAN, FRAMES, SUPPRESSION_MAP, THRESHOLD
-from nand_edge_export.graph.assembly import Lowering, resize_model
+from nand_edge.signature import (
+    ANOMALY_MAP,
+    BASE_MAP,
+    BASE_SCORE,
+    CLIP_RAN,
+    FRAMES,
+    SCORE,
+    SUPPRESSION_MAP,
+    TAPS_RUN,
+    THRESHOLD,
+)
+from nand_edge_export.graph.assembly import resize_model
+from nand_edge_export.graph.lowering import Lowering
 from nand_edge_export.preprocessing import Preprocessing
 from nand_edge_export.reference import Resize
 
@@ -130,8 +141,7 @@ def check_graph(
 
     open_error, equal = compare(samples, run, threshold=threshold, expected=expected)
     shut_error = max(
-        _shut_difference(run(frame, _GATE_SHUT), base_map)
-        for frame, base_map in zip(samples.frames, samples.reference[BASE_MAP], strict=True)
+        _shut_difference(run(frame, _GATE_SHUT), samples.of_frame(place)) for place, frame in enumerate(samples.frames)
     )
     parity = GraphParity(
         graph=path.name,
@@ -154,11 +164,13 @@ def _session(model: str | bytes) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def _shut_difference(outputs: Results, base_map: NDArray[np.float32]) -> float:
-    """With the gate shut, the final map is the base map and nothing is suppressed."""
-    if outputs[CLIP_RAN][0] or outputs[SUPPRESSION_MAP].any() or (outputs[ANOMALY_MAP] != outputs[BASE_MAP]).any():
+def _shut_difference(outputs: Results, reference: Results) -> float:
+    """With the gate shut, score and final map are the base detector's and nothing is suppressed."""
+    pairs = [(name, base) for name, base in ((SCORE, BASE_SCORE), (ANOMALY_MAP, BASE_MAP)) if name in outputs]
+    suppressed = outputs[CLIP_RAN][0] or outputs[TAPS_RUN][0] or outputs.get(SUPPRESSION_MAP, np.zeros(1)).any()
+    if suppressed or any((outputs[name] != outputs[base]).any() for name, base in pairs):
         return float("inf")
-    return float(np.nan_to_num(np.abs(outputs[BASE_MAP] - base_map).max(), nan=np.inf))
+    return max(float(np.nan_to_num(np.abs(outputs[base] - reference[base]).max(), nan=np.inf)) for _, base in pairs)
 
 
 def _differs(parity: GraphParity) -> NandEdgeError:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from nand_edge.samples import GATE_OPEN
 from nand_edge_runtime.inspector import Inspector
 from nand_edge_runtime.sources import Source
 
 
 def score_frames(inspector: Inspector, source: Source, *, on_frame: Callable[[], None]) -> Sequence[float]:
-    """Score every frame of a source; the inspector's threshold is put back afterwards.
+    """Score every frame of a source; the inspector is set to complete inspections meanwhile.
 
-    The score of a frame that the gate holds back is its base score, and only below some threshold: so the gate is
-    kept open while a threshold is still to be chosen.
+    The score of a frame that the gate holds back is its base score, and only below some threshold: so every frame goes
+    through the whole CLIP branch while a threshold is still to be chosen.
 
     Args:
         inspector: Judges the frames, with the normalities that will be in force.
@@ -23,12 +22,12 @@ def score_frames(inspector: Inspector, source: Source, *, on_frame: Callable[[],
     Raises:
         NandEdgeError: A frame cannot be read or inspected.
     """
-    threshold, scores = inspector.threshold, []
-    inspector.threshold = GATE_OPEN
+    complete, scores = inspector.complete, []
+    inspector.complete = True
     try:
         for frame in source:
             scores.append(inspector.inspect(frame.image, name=frame.name).score)
             on_frame()
     finally:
-        inspector.threshold = threshold
+        inspector.complete = complete
     return scores

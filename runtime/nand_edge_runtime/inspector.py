@@ -20,22 +20,16 @@ from nand_edge.images import as_frame
 from nand_edge.inspection import Inspection, decide
 from nand_edge.manifest import Target
 from nand_edge.region import Region
-from nand_edge.signature import (
-    ANOMALY_MAP,
-    BASE_MAP,
-    BASE_SCORE,
-    CLIP_RAN,
-    FRAMES,
-    REGION,
-    SCORE,
-    SUPPRESSION_MAP,
-    THRESHOLD,
-)
-from nand_edge_runtime.backends import BackendOptions, Inputs, Outputs, open_backend
+from nand_edge.samples import GATE_OPEN
+from nand_edge.signature import BASE_SCORE, CLIP_RAN, FRAMES, MAPS, REGION, SCORE, TAPS_RUN, THRESHOLD
+from nand_edge_runtime.backends import BackendOptions, Inputs, Outputs
+from nand_edge_runtime.choosing import Automatic, Choice, ChosenEngine, open_engine
 from nand_edge_runtime.normalities import ActiveNormalities, NormalityChoice, activate
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+_NO_MAP: NDArray[np.float32] = np.empty((0, 0), dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -45,10 +39,12 @@ class _InForce:
     normalities: ActiveNormalities
     threshold: float
     region: Region
+    complete: bool = False
 
     def inputs(self) -> Inputs:
         """The graph's inputs besides the frames; the gate's threshold is infinite while no normality is active."""
-        gate = np.array(self.threshold if self.normalities.names else np.inf, dtype=np.float32)
+        threshold = GATE_OPEN if self.complete else self.threshold
+        gate = np.array(threshold if self.normalities.names else np.inf, dtype=np.float32)
         return {THRESHOLD: gate, **self.normalities.tensors.inputs(), REGION: self.region.map}
 
 
@@ -64,7 +60,9 @@ class Inspector:
 
     Args:
         bundle: The folder `NAME.nand`, or an opened bundle.
-        target: The engine to use, never exchanged for another; None takes the fastest that runs here.
+        target: The engine to use, never exchanged for another. `auto` (or an `Automatic`, with its settings) measures
+            the bundle's engines here, takes the fastest and remembers it. None takes the bundle's engine for this
+            machine's GPU, else ONNX Runtime.
         provider: ONNX Runtime's provider, `cpu` or `cuda`.
         normalities: Names in the bundle, paths to .normality files or normalities; `[]` is none, None the bundle's own.
         threshold: What scores are compared with; None takes the bundle's.
@@ -80,7 +78,7 @@ class Inspector:
         self,
         bundle: Bundle | Path | str,
         *,
-        target: Target | str | None = None,
+        target: Target | str | Automatic | None = None,
         provider: str = "cpu",
         normalities: Sequence[NormalityChoice] | None = None,
         threshold: float | None = None,
@@ -99,7 +97,7 @@ class Inspector:
         self._closed = False
         self._next_index = 0
         self._identity = self._bundle.sha256
-        self._backend = open_backend(self._bundle, target, BackendOptions(provider, threads, precision))
+        self._backend = open_engine(self._bundle, target, BackendOptions(provider, threads, precision))
 
     @property
     def bundle(self) -> Bundle:
@@ -110,6 +108,11 @@ class Inspector:
     def target(self) -> Target:
         """The target that is really used."""
         return self._backend.target
+
+    @property
+    def choice(self) -> Choice | None:
+        """How the engine was chosen; None unless the target was `auto`."""
+        return self._backend.choice if isinstance(self._backend, ChosenEngine) else None
 
     @property
     def device(self) -> str:
@@ -154,6 +157,19 @@ class Inspector:
     def region(self, value: Region) -> None:
         with self._change_lock:
             self._in_force = replace(self._in_force, region=value)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every frame goes through the whole CLIP branch, though its verdict is certain without; usually False.
+
+        For those who want to see what the words do to frames that pass anyway, and every map to its last tap.
+        """
+        return self._in_force.complete
+
+    @complete.setter
+    def complete(self, value: bool) -> None:
+        with self._change_lock:
+            self._in_force = replace(self._in_force, complete=value)
 
     def inspect(
         self,
@@ -252,6 +268,7 @@ class Inspector:
                 bundle=self._identity,
                 region=in_force.region.map,
                 **_of_frame(outputs, place),
+                score_is_bound=0 < int(outputs[TAPS_RUN][place]) < len(self._bundle.manifest.clip.taps),
             )
             for place, verdict in enumerate(verdicts)
         ]
@@ -271,9 +288,8 @@ def _of_frame(outputs: Outputs, place: int) -> dict[str, Any]:
         "score": float(outputs[SCORE][place]),
         "base_score": float(outputs[BASE_SCORE][place]),
         "clip_ran": bool(outputs[CLIP_RAN][place]),
-        "anomaly_map": outputs[ANOMALY_MAP][place],
-        "base_map": outputs[BASE_MAP][place],
-        "suppression_map": outputs[SUPPRESSION_MAP][place],
+        "taps_run": int(outputs[TAPS_RUN][place]),
+        **{name: outputs[name][place] if name in outputs else _NO_MAP for name in MAPS},
     }
 
 

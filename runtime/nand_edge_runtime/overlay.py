@@ -52,6 +52,7 @@ def draw_overlay(image: Picture, inspection: Inspection) -> Picture:
     Returns:
         uint8 [`overlay_size()`, 3] BGR.
     """
+    _require_maps(inspection)
     height, width = overlay_size()
     picture = np.empty((height, width, 3), dtype=np.uint8)
     picture[:] = _BACKGROUND
@@ -203,7 +204,8 @@ def _judgement(inspection: Inspection) -> str:
     sign = "<" if inspection.verdict is Verdict.PASS else ">="
     if np.isnan(inspection.score):
         return "score is not a number: rejected to be safe"
-    text = f"score {inspection.score:.3f} {sign} threshold {inspection.threshold:.3f}"
+    bound = ("at most " if inspection.verdict is Verdict.PASS else "at least ") if inspection.score_is_bound else ""
+    text = f"score {bound}{inspection.score:.3f} {sign} threshold {inspection.threshold:.3f}"
     return f"{text}    base score {inspection.base_score:.3f}"
 
 
@@ -219,3 +221,13 @@ def _words(inspection: Inspection) -> str:
 
 def _shortened(text: str, longest: int = 40) -> str:
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
+def _require_maps(inspection: Inspection) -> None:
+    if not inspection.has_maps:
+        raise NandEdgeError(
+            f"overlay of {inspection.frame!r}",
+            found="a bundle that gives scores and no maps",
+            needed="maps to draw",
+            do="export the bundle with --outputs all",
+        )

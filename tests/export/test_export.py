@@ -15,14 +15,18 @@ import torch
 from numpy.typing import NDArray
 
 from nand_edge import signature
-from nand_edge.bundle import GRAPH, GRAPH_FOR_TENSORRT, PARITY, Bundle, open_bundle
+from nand_edge.bundle import GRAPH, GRAPH_FOR_OPENVINO, GRAPH_FOR_TENSORRT, PARITY, Bundle, open_bundle
 from nand_edge.errors import NandEdgeError
 from nand_edge.manifest import EngineState, Target
 from nand_edge.normality import stack
 from nand_edge.region import make_region
 from nand_edge_export.clip import Clip, ClipEncoder, load_clip
 from nand_edge_export.detectors.april_gan import AprilGan
+from nand_edge_export.detectors.backbones import load_backbone
+from nand_edge_export.detectors.patchcore import PatchCore, PatchFeatures
+from nand_edge_export.detectors.protocol import Detector
 from nand_edge_export.export import Export, export_bundle
+from nand_edge_export.graph.assembly import GraphOptions
 from nand_edge_export.normality import make_normality
 from nand_edge_export.reference import Reference
 
@@ -48,11 +52,11 @@ def test_a_bundle_says_what_it_is_and_what_was_proven(bundle: Bundle, export: Ex
     assert manifest.clip.logit_scale == export.encoder.projections.logit_scale
     assert [normality.name for normality in manifest.normalities] == ["stain", "thread"]
     parity = json.loads((bundle.folder / PARITY).read_text())
-    assert [graph["graph"] for graph in parity["graphs"]] == [GRAPH, GRAPH_FOR_TENSORRT]
+    assert [graph["graph"] for graph in parity["graphs"]] == [GRAPH, GRAPH_FOR_TENSORRT, GRAPH_FOR_OPENVINO]
     assert all(graph["holds"] for graph in parity["graphs"])
 
 
-@pytest.mark.parametrize("name", [GRAPH, GRAPH_FOR_TENSORRT])
+@pytest.mark.parametrize("name", [GRAPH, GRAPH_FOR_TENSORRT, GRAPH_FOR_OPENVINO])
 def test_both_graphs_pass_the_checker_and_share_their_weights(bundle: Bundle, name: str) -> None:
     path = bundle.folder / name
     onnx.checker.check_model(str(path), full_check=True)
@@ -63,7 +67,7 @@ def test_both_graphs_pass_the_checker_and_share_their_weights(bundle: Bundle, na
     assert path.stat().st_size < 1 << 20
 
 
-@pytest.mark.parametrize("name", [GRAPH, GRAPH_FOR_TENSORRT])
+@pytest.mark.parametrize("name", [GRAPH, GRAPH_FOR_TENSORRT, GRAPH_FOR_OPENVINO])
 @pytest.mark.parametrize("size", [(64, 64), (97, 201), (480, 640)])
 @pytest.mark.parametrize("batch", [1, 3])
 def test_a_graph_gives_the_references_maps_for_any_frame_size_and_batch(
@@ -87,8 +91,68 @@ def test_the_gate_is_exact(bundle: Bundle, export: Export, unseen_frames: NDArra
     np.testing.assert_array_equal(shut[signature.ANOMALY_MAP], shut[signature.BASE_MAP])
     np.testing.assert_array_equal(shut[signature.SCORE], shut[signature.BASE_SCORE])
     at = run(bundle.folder / GRAPH, unseen_frames, highest, None)
-    assert at[signature.CLIP_RAN].all()
-    np.testing.assert_array_equal(at[signature.ANOMALY_MAP], opened[signature.ANOMALY_MAP])
+    assert at[signature.CLIP_RAN].tolist() == (at[signature.BASE_SCORE] >= np.float32(highest)).tolist()
+    entered = at[signature.CLIP_RAN]
+    np.testing.assert_allclose(at[signature.ANOMALY_MAP][entered], opened[signature.ANOMALY_MAP][entered], atol=1e-6)
+
+
+def gates(export: Export, folder: Path, frames: NDArray[np.uint8]) -> Bundle:
+    """A bundle whose graphs hold by the parity check, which runs each on both sides of the gate."""
+    return export_bundle(export, folder / "gates.nand", frames=list(frames[:1]))
+
+
+def of_several_methods(export: Export, method: str) -> Export:
+    """Detectors that share nothing, a part, or all of the encoder's pass with the CLIP branch."""
+    if method == "own image":
+        return export
+    encoder = export.encoder
+    if method == "the encoder's tokens":
+        features = [export.clip.text_features([prompt]) for prompt in ("a flawless fabric", "a damaged fabric")]
+        text = torch.from_numpy(np.stack(features))
+        detector: Detector = AprilGan(
+            text, encoder.identity(), object_name="fabric", weights=export.clip.weights
+        ).eval()
+    else:
+        backbone = load_backbone("nand-tiny", encoder.preprocessing.size)
+        patch_features = PatchFeatures(backbone)
+        memory = torch.cat([patch_features.of_frame(np.full((96, 96, 3), grey, np.uint8)) for grey in (90, 120)])
+        detector = PatchCore(patch_features, backbone, memory[::40].clone()).eval()
+    return dataclasses.replace(export, detector=detector)
+
+
+@pytest.mark.parametrize("method", ["own image", "the trunk's first stages", "the encoder's tokens"])
+def test_in_a_batch_only_suspicious_frames_enter_the_clip_branch(
+    export: Export, unseen_frames: NDArray[np.uint8], tmp_path: Path, method: str
+) -> None:
+    made = gates(of_several_methods(export, method), tmp_path, unseen_frames)
+    frames = np.concatenate([unseen_frames, unseen_frames[:, ::-1, ::-1]])
+    for name in (GRAPH, GRAPH_FOR_TENSORRT):
+        opened = run(made.folder / name, frames, np.nan, export.inputs)
+        threshold = np.sort(opened[signature.BASE_SCORE])[3]
+        found = run(made.folder / name, frames, float(threshold), export.inputs)
+        entered = opened[signature.BASE_SCORE] >= threshold
+        assert found[signature.CLIP_RAN].tolist() == entered.tolist()
+        assert 0 < entered.sum() < len(frames)
+        for output, base in ((signature.ANOMALY_MAP, signature.BASE_MAP), (signature.SCORE, signature.BASE_SCORE)):
+            np.testing.assert_allclose(found[output][entered], opened[output][entered], rtol=1e-4, atol=1e-5)
+            np.testing.assert_array_equal(found[output][~entered], found[base][~entered])
+
+
+def test_an_early_exit_keeps_the_verdicts_and_a_score_graph_the_scores(
+    export: Export, bundle: Bundle, unseen_frames: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    options = GraphOptions(signature.SCORES, early_exit=True)
+    made = gates(dataclasses.replace(export, graph=options), tmp_path, unseen_frames)
+    assert made.manifest.graph.early_exit
+    assert list(made.manifest.graph.outputs) == list(signature.SCORES)
+    engine = session(made.folder / GRAPH)
+    full = run(bundle.folder / GRAPH, unseen_frames, np.nan, None)
+    for threshold in (*full[signature.SCORE] * 0.999, *full[signature.SCORE] * 1.001, 0.01):
+        inputs = {signature.FRAMES: unseen_frames, signature.THRESHOLD: np.array(threshold, np.float32)}
+        early = dict(zip(signature.SCORES, engine.run(list(signature.SCORES), inputs), strict=True))
+        assert (early[signature.SCORE] < threshold).tolist() == (full[signature.SCORE] < threshold).tolist()
+        whole = early[signature.TAPS_RUN] == len(export.encoder.taps)
+        np.testing.assert_allclose(early[signature.SCORE][whole], full[signature.SCORE][whole], rtol=1e-5)
 
 
 def test_the_exported_normalities_are_the_default(
@@ -129,7 +193,7 @@ def test_a_bundle_applies_its_region_on_both_sides_of_the_gate(
     assert all(graph["holds"] for graph in parity["graphs"])
 
     frame, everywhere = unseen_frames[2:], {**export.inputs, signature.REGION: np.ones((256, 256), np.float32)}
-    for name in (GRAPH, GRAPH_FOR_TENSORRT):
+    for name in (GRAPH, GRAPH_FOR_TENSORRT, GRAPH_FOR_OPENVINO):
         for gate in (-np.inf, np.inf):
             whole = run(made.folder / name, frame, gate, everywhere)
             within = run(made.folder / name, frame, gate, {**export.inputs, signature.REGION: region.map})

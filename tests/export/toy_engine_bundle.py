@@ -9,7 +9,7 @@ import onnx
 from onnx import TensorProto, helper
 from toy_bundle import GRID, LOGIT_SCALE, WIDTH, toy_manifest, write_toy_bundle
 
-from nand_edge.bundle import GRAPH_FOR_TENSORRT, write_manifest
+from nand_edge.bundle import GRAPH_FOR_OPENVINO, GRAPH_FOR_TENSORRT, write_manifest
 from nand_edge.signature import (
     ANOMALY_MAP,
     BASE_MAP,
@@ -22,26 +22,23 @@ from nand_edge.signature import (
     REGION,
     SCORE,
     SUPPRESSION_MAP,
+    TAPS_RUN,
     THRESHOLD,
 )
 from nand_edge_export.graph.builder import IR_VERSION, OPSET, Builder
 from nand_edge_export.graph.resize import matrix_resize
-from nand_edge_export.graph.suppression import kept_share
+from nand_edge_export.graph.suppression import Suppression
 
 FLOAT, BOOL = TensorProto.FLOAT, TensorProto.BOOL
 WEIGHTS = "weights.bin"
 
 
 def write_toy_engine_bundle(folder: Path) -> Path:
-    """Write the toy bundle with `graph.tensorrt.onnx`, its weights in a file beside it."""
+    """Write the toy bundle with the graphs that engines are built from, their weights in a file beside them."""
     write_toy_bundle(folder)
-    onnx.save(
-        engine_graph(),
-        folder / GRAPH_FOR_TENSORRT,
-        save_as_external_data=True,
-        location=WEIGHTS,
-        size_threshold=1024,
-    )
+    for name in (GRAPH_FOR_TENSORRT, GRAPH_FOR_OPENVINO):
+        (folder / WEIGHTS).unlink(missing_ok=True)
+        onnx.save(engine_graph(), folder / name, save_as_external_data=True, location=WEIGHTS, size_threshold=1024)
     write_manifest(folder, toy_manifest(folder.stem))
     return folder
 
@@ -76,6 +73,7 @@ def engine_graph() -> onnx.ModelProto:
         BASE_MAP: base_map,
         SUPPRESSION_MAP: suppression_map,
         CLIP_RAN: op("Cast", ran, to=BOOL),
+        TAPS_RUN: op("Cast", ran, to=TensorProto.INT32),
     }
     for name, value in outputs.items():
         builder.alias(value, name)
@@ -99,8 +97,8 @@ def _suppression(builder: Builder, grey: str) -> str:
     tokens = op("Concat", bright, op("Sub", constant(1.0), bright), axis=2)
     tokens = op("Pad", tokens, constant([0, 0, 0, 0, 0, WIDTH - 2]))
     tokens = op("Div", tokens, op("ReduceL2", tokens, constant([2]), keepdims=1))
-    kept = kept_share(builder, [tokens], [(GRID, GRID)], logit_scale=LOGIT_SCALE, map_size=MAP_SIZE)
-    return op("Sub", constant(1.0), kept)
+    suppression = Suppression(builder, [(GRID, GRID)], LOGIT_SCALE, MAP_SIZE)
+    return op("Sub", constant(1.0), suppression.kept_share(suppression.tap_map(0, tokens)))
 
 
 def _maps(name: str) -> onnx.ValueInfoProto:
@@ -125,6 +123,7 @@ def _model(builder: Builder) -> onnx.ModelProto:
             _maps(BASE_MAP),
             _maps(SUPPRESSION_MAP),
             helper.make_tensor_value_info(CLIP_RAN, BOOL, ["N"]),
+            helper.make_tensor_value_info(TAPS_RUN, TensorProto.INT32, ["N"]),
         ],
         initializer=list(builder.initializers.values()),
     )

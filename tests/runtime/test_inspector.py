@@ -183,6 +183,7 @@ def test_one_json_object_has_all_fields_and_no_map(inspector: Inspector, spot: S
     document = inspector.inspect(spot()).to_json()
     assert list(document) == [
         "frame", "index", "timestamp", "score", "base_score", "threshold", "verdict", "suppressed", "clip_ran",
+        "taps_run", "score_is_bound",
         "normalities", "latency_ms", "bundle",
     ]  # fmt: skip
     assert document["bundle"] == inspector.bundle.sha256

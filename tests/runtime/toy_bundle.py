@@ -10,7 +10,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from nand_edge.bundle import GRAPH, GRAPH_FOR_TENSORRT, write_manifest
+from nand_edge.bundle import GRAPH, GRAPH_FOR_OPENVINO, GRAPH_FOR_TENSORRT, write_manifest
 from nand_edge.manifest import (
     ClipRecord,
     DetectorRecord,
@@ -40,6 +40,7 @@ from nand_edge.signature import (
     REGION,
     SCORE,
     SUPPRESSION_MAP,
+    TAPS_RUN,
     THRESHOLD,
 )
 from nand_edge.suppression import (
@@ -73,11 +74,12 @@ def write_toy_bundle(folder: Path, *, base_gain: float = 1 / 255, region: Region
     folder.mkdir()
     (folder / "normalities").mkdir()
     onnx.save(toy_graph(base_gain), folder / GRAPH)
-    onnx.save(toy_graph(base_gain, defaults=False), folder / GRAPH_FOR_TENSORRT)
+    for name in (GRAPH_FOR_TENSORRT, GRAPH_FOR_OPENVINO):
+        onnx.save(toy_graph(base_gain, defaults=False), folder / name)
     for name, added in (("bright", [1, 0]), ("dark", [0, 1])):
         write_normality(toy_normality(name, [1 - value for value in added]), folder / f"normalities/{name}.normality")
     if np.isfinite(base_gain):
-        for graph in (GRAPH, GRAPH_FOR_TENSORRT):
+        for graph in (GRAPH, GRAPH_FOR_TENSORRT, GRAPH_FOR_OPENVINO):
             write_samples(folder, toy_samples(region), graph)
     manifest = toy_manifest(folder.stem)
     if region is not None:
@@ -148,6 +150,7 @@ def toy_manifest(name: str) -> Manifest:
                 BASE_MAP: maps,
                 SUPPRESSION_MAP: maps,
                 CLIP_RAN: TensorRecord(dtype="bool", shape=(-1,)),
+                TAPS_RUN: TensorRecord(dtype="int32", shape=(-1,)),
             },
         ),
         engines=(EngineRecord(target=Target.ONNX, file=GRAPH, state=EngineState.PARITY_CHECKED, max_map_error=0.0),),
@@ -193,6 +196,7 @@ def toy_graph(base_gain: float, *, defaults: bool = True) -> onnx.ModelProto:
         helper.make_node("Sub", ["one", SUPPRESSION_MAP], ["kept"]),
         helper.make_node("Mul", [BASE_MAP, "kept"], [ANOMALY_MAP]),
         *_score(ANOMALY_MAP, SCORE),
+        helper.make_node("Cast", [CLIP_RAN], [TAPS_RUN], to=TensorProto.INT32),
     ]
     stored = [numpy_helper.from_array(np.asarray(value), name) for name, value in initializers.items()]
     if defaults:
@@ -215,6 +219,7 @@ def toy_graph(base_gain: float, *, defaults: bool = True) -> onnx.ModelProto:
             helper.make_tensor_value_info(BASE_MAP, TensorProto.FLOAT, maps),
             helper.make_tensor_value_info(SUPPRESSION_MAP, TensorProto.FLOAT, maps),
             helper.make_tensor_value_info(CLIP_RAN, TensorProto.BOOL, [None]),
+            helper.make_tensor_value_info(TAPS_RUN, TensorProto.INT32, [None]),
         ],
         initializer=stored,
     )

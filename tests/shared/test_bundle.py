@@ -76,8 +76,8 @@ def test_a_missing_file_is_refused_by_its_name(folder: Path) -> None:
         ('{"schema_version": 2', "no JSON"),
         ("[1, 2]", "no object"),
         ("\xff\xfe", "no JSON"),
-        ('{"schema_version": 2}', "Field required"),
-        ('{"schema_version": 1}', "schema version 1, needed schema version 2; export it again"),
+        ('{"schema_version": 3}', "Field required"),
+        ('{"schema_version": 2}', "schema version 2, needed schema version 3; export it again"),
         ("{}", "schema version None"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from nand_edge.images import list_images, read_frame
 from nand_edge.manifest import ThresholdRecord
 from nand_edge.normality import read_normality
 from nand_edge.region import make_region, parse_frame_size, size_of_frames
+from nand_edge.signature import OUTPUTS, SCORES
 from nand_edge_export.clip import ClipEncoder, load_clip, trained_image_size
 from nand_edge_export.commands.methods.common import parse_taps
 from nand_edge_export.commands.methods.onnx_model import show_choices
@@ -26,6 +28,14 @@ from nand_edge_export.detectors import OnnxModel
 from nand_edge_export.detectors.files import read_detector
 from nand_edge_export.detectors.protocol import Detector
 from nand_edge_export.export import MAX_SAMPLES, Export, export_bundle
+from nand_edge_export.graph.assembly import GraphOptions
+
+
+class GraphOutputs(str, Enum):
+    """Choices of `--outputs`."""
+
+    ALL = "all"
+    SCORE = "score"
 
 
 def export(
@@ -71,6 +81,15 @@ def export(
         str | None,
         typer.Option(help="WIDTHxHEIGHT that the region was drawn for, pixels; by default that of the samples."),
     ] = None,
+    outputs: Annotated[
+        GraphOutputs, typer.Option(help="What the graph gives: all, or score alone, without maps to show.")
+    ] = GraphOutputs.ALL,
+    early_exit: Annotated[
+        bool,
+        typer.Option(
+            "--early-exit", help="Leave taps out once the verdict is certain; score and maps are bounds then."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as one JSON object.")] = False,
 ) -> None:
     """Export a base detector with normalities as one graph in a bundle, and compare it with torch."""
@@ -96,6 +115,7 @@ def export(
                 ignore_mask=ignore_mask,
                 frame_size=parse_frame_size(frame_size) if frame_size else size_of_frames(frames),
             ),
+            graph=GraphOptions(OUTPUTS if outputs is GraphOutputs.ALL else SCORES, early_exit),
         )
         bundle = export_bundle(
             parts,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 
 import numpy as np
 import onnx
@@ -18,20 +17,14 @@ from nand_edge_export.clip import ClipEncoder
 from nand_edge_export.clip.tower import Reader
 from nand_edge_export.detectors.protocol import Detector
 from nand_edge_export.graph.builder import IR_VERSION, OPSET, Builder, Embedded
+from nand_edge_export.graph.clip_branch import ClipBranch
 from nand_edge_export.graph.conversion import EXAMPLE_BATCH, convert
-from nand_edge_export.graph.resize import matrix_resize, portable_resize
-from nand_edge_export.graph.suppression import kept_share, maximum
+from nand_edge_export.graph.gate import Gated, Select, add_gate
+from nand_edge_export.graph.lowering import Lowering
+from nand_edge_export.graph.maps import output_info, output_record
+from nand_edge_export.graph.nodes import weights_into_bodies
+from nand_edge_export.graph.suppression import Suppression, broken_normalities
 from nand_edge_export.preprocessing import Preprocessing
-
-
-class Lowering(Enum):
-    """How the graph says what targets cannot all read: the resize, and inputs with defaults."""
-
-    PORTABLE = "portable"
-    """For ONNX Runtime: antialiased `Resize`, and the exported normalities and region as defaults."""
-
-    MATRICES = "matrices"
-    """For TensorRT and OpenVINO: matrix products, and all inputs always given."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +54,20 @@ class Parts:
     width: int
     logit_scale: float
     map_size: int
+
+
+@dataclass(frozen=True)
+class GraphOptions:
+    """What a graph gives, and when it stops.
+
+    Attributes:
+        outputs: Names of the signature: all, or those of a graph without maps.
+        early_exit: Whether the CLIP branch stops at the tap after which every verdict is certain, where the lowering
+            allows it.
+    """
+
+    outputs: tuple[str, ...] = signature.OUTPUTS
+    early_exit: bool = False
 
 
 def convert_parts(detector: Detector, encoder: ClipEncoder, logit_scale: float) -> Parts:
@@ -99,13 +106,21 @@ def _example(preprocessing: Preprocessing) -> torch.Tensor:
     return torch.zeros(EXAMPLE_BATCH, 3, *preprocessing.sides)
 
 
-def assemble(parts: Parts, lowering: Lowering, defaults: Mapping[str, NDArray[np.float32]]) -> onnx.ModelProto:
+def _all(value: str) -> str:
+    """Select all frames."""
+    return value
+
+
+def assemble(
+    parts: Parts, lowering: Lowering, defaults: Mapping[str, NDArray[np.float32]], options: GraphOptions
+) -> onnx.ModelProto:
     """Join the parts into one checked model.
 
     Args:
         parts: The converted networks.
         lowering: For which targets.
         defaults: By the signature's names, what inputs are when they are not given; used where targets allow it.
+        options: What the graph gives, and when it stops.
     """
     builder = Builder()
     frames = _Frames(builder, lowering)
@@ -116,8 +131,24 @@ def assemble(parts: Parts, lowering: Lowering, defaults: Mapping[str, NDArray[np
         inputs = [frames.prepared(parts.detector_preprocessing)]
     names = [value.name for value in parts.detector.input]
     base_map = builder.embed(parts.detector, dict(zip(names, inputs, strict=True)), "detector")[0]
-    _gate(builder, parts, encoder, base_map)
-    return _model(builder, parts, lowering, defaults)
+
+    broken = broken_normalities(builder)
+
+    def branch(select: Select) -> Mapping[str, str]:
+        clip_branch = ClipBranch(
+            Suppression(builder, parts.grids, parts.logit_scale, parts.map_size),
+            lambda place: encoder.read([parts.tokens[place]], select)[0],
+            options.outputs,
+            broken,
+            early_exit=options.early_exit and lowering.nested_bodies,
+        )
+        return clip_branch.outputs(select(signature.BASE_MAP))
+
+    add_gate(builder, lowering.gate, Gated(base_map, options.outputs, parts.map_size, broken, branch))
+    model = _model(builder, parts, lowering, defaults, options)
+    if lowering.weights_in_bodies:
+        weights_into_bodies(model.graph)
+    return model
 
 
 class _Frames:
@@ -125,20 +156,18 @@ class _Frames:
 
     def __init__(self, builder: Builder, lowering: Lowering) -> None:
         self._builder, self._lowering = builder, lowering
-        # TensorRT reads uint8 in a Cast alone, so it comes first of all and outside any If.
-        matrices = lowering is Lowering.MATRICES
-        self._values = builder.op("Cast", signature.FRAMES, to=TensorProto.FLOAT) if matrices else signature.FRAMES
+        casts = lowering.casts_frames
+        self._values = builder.op("Cast", signature.FRAMES, to=TensorProto.FLOAT) if casts else signature.FRAMES
 
-    def resized(self, sides: tuple[int, int]) -> str:
+    def resized(self, sides: tuple[int, int], select: Select = _all) -> str:
         """Grey levels 0..255, float32 [N, 3, height, width] RGB."""
-        resize = matrix_resize if self._lowering is Lowering.MATRICES else portable_resize
-        return resize(self._builder, self._values, sides)
+        return self._lowering.resize(self._builder, select(self._values), sides)
 
-    def prepared(self, preprocessing: Preprocessing) -> str:
+    def prepared(self, preprocessing: Preprocessing, select: Select = _all) -> str:
         """What a network reads, float32 [N, 3, height, width]."""
         scale, offset = preprocessing.scale_and_offset()
         builder = self._builder
-        scaled = builder.op("Mul", self.resized(preprocessing.sides), builder.constant(scale, "scale"))
+        scaled = builder.op("Mul", self.resized(preprocessing.sides, select), builder.constant(scale, "scale"))
         return builder.op("Add", scaled, builder.constant(offset, "offset"))
 
 
@@ -157,66 +186,29 @@ class _Encoder:
     def __init__(self, builder: Builder, parts: Parts, frames: _Frames) -> None:
         self._builder, self._parts, self._frames = builder, parts, frames
         self._embedded: Embedded | None = None
+        self._is_of_all_frames = True
 
-    def read(self, names: Sequence[str]) -> list[str]:
-        """Values of the graph for outputs of the encoder; their nodes go into the body that is open now."""
+    def read(self, names: Sequence[str], select: Select | None = None) -> list[str]:
+        """Values of the graph for outputs of the encoder; their nodes go into the body that is open now.
+
+        Args:
+            names: Outputs, by `ClipEncoder.read`'s names.
+            select: Given in the CLIP branch, which runs for some of the frames.
+        """
         if self._embedded is None:
-            image = self._frames.prepared(self._parts.clip_preprocessing)
+            image = self._frames.prepared(self._parts.clip_preprocessing, select or _all)
             graph = self._parts.encoder
             self._embedded = Embedded(self._builder, graph, {graph.input[0].name: image}, "clip")
-        return self._embedded.values(names)
-
-
-def _gate(builder: Builder, parts: Parts, encoder: _Encoder, base_map: str) -> None:
-    """Run the CLIP branch only when some frame of the batch is not certainly below the threshold.
-
-    The gate is exact: suppression only lowers a map, so a frame below the threshold passes whatever the words say.
-    A base score that is NaN is not below anything, and opens it.
-    """
-    op, constant = builder.op, builder.constant
-    base_map = builder.alias(op("Mul", base_map, signature.REGION), signature.BASE_MAP)
-    base_score = builder.alias(maximum(builder, base_map), signature.BASE_SCORE)
-    above = op("Not", op("Less", base_score, signature.THRESHOLD))
-    suspicious = op("ReduceMax", op("Cast", above, to=TensorProto.FLOAT), keepdims=0)
-    is_open = op("Greater", suspicious, constant(0.5))
-    with builder.branch() as opened:
-        kept = kept_share(
-            builder,
-            encoder.read(parts.tokens),
-            parts.grids,
-            logit_scale=parts.logit_scale,
-            map_size=parts.map_size,
-        )
-        final = op("Mul", base_map, kept)
-        open_values = [final, op("Sub", constant(1.0), kept), maximum(builder, final)]
-    with builder.branch() as closed:
-        zeros = op("Expand", constant(0.0), op("Shape", base_map))
-        shut_values = [op("Identity", base_map), zeros, op("Identity", base_score)]
-    outputs = [signature.ANOMALY_MAP, signature.SUPPRESSION_MAP, signature.SCORE]
-    builder.nodes.append(
-        helper.make_node(
-            "If",
-            [is_open],
-            outputs,
-            name="gate",
-            then_branch=_body("clip_branch", opened, open_values, parts.map_size),
-            else_branch=_body("no_clip_branch", closed, shut_values, parts.map_size),
-        )
-    )
-    builder.alias(op("Expand", is_open, op("Shape", base_score)), signature.CLIP_RAN)
-
-
-def _body(name: str, nodes: list[onnx.NodeProto], values: list[str], map_size: int) -> onnx.GraphProto:
-    shapes: list[list[int | str]] = [["N", map_size, map_size], ["N", map_size, map_size], ["N"]]
-    outputs = [
-        helper.make_tensor_value_info(value, TensorProto.FLOAT, shape)
-        for value, shape in zip(values, shapes, strict=True)
-    ]
-    return helper.make_graph(nodes, name, [], outputs)
+            self._is_of_all_frames = select is None
+        return self._embedded.values(names, select if self._is_of_all_frames else None)
 
 
 def _model(
-    builder: Builder, parts: Parts, lowering: Lowering, defaults: Mapping[str, NDArray[np.float32]]
+    builder: Builder,
+    parts: Parts,
+    lowering: Lowering,
+    defaults: Mapping[str, NDArray[np.float32]],
+    options: GraphOptions,
 ) -> onnx.ModelProto:
     size = parts.map_size
     inputs = [
@@ -228,17 +220,9 @@ def _model(
         helper.make_tensor_value_info(signature.NORMALITY_BIAS, TensorProto.FLOAT, ["K", len(parts.grids), 2, "V"]),
         helper.make_tensor_value_info(signature.REGION, TensorProto.FLOAT, [size, size]),
     ]
-    shapes: dict[str, list[int | str]] = {
-        signature.SCORE: ["N"],
-        signature.ANOMALY_MAP: ["N", size, size],
-        signature.BASE_SCORE: ["N"],
-        signature.BASE_MAP: ["N", size, size],
-        signature.SUPPRESSION_MAP: ["N", size, size],
-    }
-    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
-    outputs.append(helper.make_tensor_value_info(signature.CLIP_RAN, TensorProto.BOOL, ["N"]))
+    outputs = [output_info(name, size) for name in options.outputs]
     initializers = list(builder.initializers.values())
-    if lowering is Lowering.PORTABLE:
+    if lowering.defaults:
         initializers.extend(numpy_helper.from_array(values, name) for name, values in defaults.items())
     graph = helper.make_graph(builder.nodes, "nand_edge", inputs, outputs, initializers)
     return _wrapped(graph)
@@ -249,13 +233,12 @@ def _wrapped(graph: onnx.GraphProto) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[opset], producer_name="nand-edge", ir_version=IR_VERSION)
 
 
-def graph_record(parts: Parts) -> GraphRecord:
+def graph_record(parts: Parts, options: GraphOptions) -> GraphRecord:
     """The graph's signature for the manifest."""
-    maps = TensorRecord(dtype="float32", shape=(-1, parts.map_size, parts.map_size))
-    scores = TensorRecord(dtype="float32", shape=(-1,))
+    size = parts.map_size
     return GraphRecord(
         opset=OPSET,
-        map_size=parts.map_size,
+        map_size=size,
         inputs={
             signature.FRAMES: TensorRecord(dtype="uint8", shape=(-1, -1, -1, 3)),
             signature.THRESHOLD: TensorRecord(dtype="float32", shape=()),
@@ -263,14 +246,8 @@ def graph_record(parts: Parts) -> GraphRecord:
                 dtype="float32", shape=(-1, len(parts.grids), 2, -1, parts.width)
             ),
             signature.NORMALITY_BIAS: TensorRecord(dtype="float32", shape=(-1, len(parts.grids), 2, -1)),
-            signature.REGION: TensorRecord(dtype="float32", shape=(parts.map_size, parts.map_size)),
+            signature.REGION: TensorRecord(dtype="float32", shape=(size, size)),
         },
-        outputs={
-            signature.SCORE: scores,
-            signature.ANOMALY_MAP: maps,
-            signature.BASE_SCORE: scores,
-            signature.BASE_MAP: maps,
-            signature.SUPPRESSION_MAP: maps,
-            signature.CLIP_RAN: TensorRecord(dtype="bool", shape=(-1,)),
-        },
+        outputs={name: output_record(name, size) for name in options.outputs},
+        early_exit=options.early_exit,
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from nand_edge_export.graph.nodes import reads, renamed_node
 
@@ -96,26 +96,67 @@ class Embedded:
     """
 
     def __init__(self, builder: Builder, graph: onnx.GraphProto, inputs: dict[str, str], prefix: str) -> None:
-        self._builder, self._graph, self._prefix = builder, graph, prefix
+        self._builder, self._prefix = builder, prefix
         self._renamed = dict(inputs)
         self._left = list(graph.node)
+        self._makers = {output: node for node in graph.node for output in node.output}
+        self._counts = _counts(graph)
+        self._of_all_frames = set(inputs)
         for tensor in graph.initializer:
             copy = onnx.TensorProto()
             copy.CopyFrom(tensor)
             copy.name = self._renamed[tensor.name] = f"{prefix}/{tensor.name}"
             builder.initializers[copy.name] = copy
 
-    def values(self, outputs: Sequence[str]) -> list[str]:
-        """Names in the builder's graph of these outputs, whose nodes are added where they are not there yet."""
+    def values(self, outputs: Sequence[str], select: Callable[[str], str] | None = None) -> list[str]:
+        """Names in the builder's graph of these outputs, whose nodes are added where they are not there yet.
+
+        Args:
+            outputs: The graph's own names.
+            select: From a value with the frames of the batch first to the same value of some of them; given where the
+                nodes added now are to run for these alone, whatever was added before it runs for all.
+        """
         needed, nodes = set(outputs), []
         for node in reversed(self._left):
             if not needed.isdisjoint(node.output):
                 needed.update(reads(node))
                 nodes.append(node)
+        if select is not None:
+            self._cross(sorted(needed & self._of_all_frames), select)
+        else:
+            self._of_all_frames.update(output for node in nodes for output in node.output)
         self._builder.nodes.extend(renamed_node(node, self._name) for node in reversed(nodes))
         self._left = [node for node in self._left if needed.isdisjoint(node.output)]
         return [self._name(output) for output in outputs]
 
+    def _cross(self, names: Sequence[str], select: Callable[[str], str]) -> None:
+        """Let values of all frames stand for the selected ones from now on.
+
+        Numbers of frames and shapes are counted again, since there are fewer frames now.
+        """
+        for name in names:
+            if name not in self._of_all_frames:
+                continue  # done with another one
+            self._of_all_frames.discard(name)
+            if name not in self._counts:
+                self._renamed[name] = select(self._name(name))
+                continue
+            node = self._makers[name]
+            self._cross(sorted(reads(node) & self._of_all_frames), select)
+            fresh = {output: self._builder.name(f"{self._prefix}/{output}") for output in node.output if output}
+            again = renamed_node(node, lambda value, fresh=fresh: fresh.get(value, self._name(value)))  # type: ignore[misc]
+            again.name = self._builder.name(f"{self._prefix}/{node.name}")
+            self._builder.nodes.append(again)
+            self._renamed.update(fresh)
+            self._of_all_frames.difference_update(node.output)
+
     def _name(self, name: str) -> str:
         """A left-out value has no name in any graph."""
         return self._renamed.get(name, f"{self._prefix}/{name}") if name else ""
+
+
+def _counts(graph: onnx.GraphProto) -> set[str]:
+    """Values that are whole numbers: shapes and what is computed of them, with no frames in them."""
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    inferred = onnx.shape_inference.infer_shapes(model)
+    return {value.name for value in inferred.graph.value_info if value.type.tensor_type.elem_type == TensorProto.INT64}

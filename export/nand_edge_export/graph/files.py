@@ -11,6 +11,8 @@ import onnx
 from onnx import TensorProto
 from onnx.external_data_helper import set_external_data
 
+from nand_edge_export.graph.nodes import all_initializers
+
 WEIGHTS = "weights.bin"
 _SMALL_BYTES = 1024
 _ALIGNMENT = 64
@@ -26,7 +28,7 @@ def write_graphs(models: Mapping[str, onnx.ModelProto], folder: Path) -> None:
     places: dict[bytes, tuple[int, int]] = {}
     with (folder / WEIGHTS).open("wb") as stream:
         for model in models.values():
-            for tensor in model.graph.initializer:
+            for tensor in all_initializers(model.graph):
                 if len(tensor.raw_data) > _SMALL_BYTES:
                     _move(tensor, stream, places)
     for name, model in models.items():

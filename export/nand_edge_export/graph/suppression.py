@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,49 +12,62 @@ from nand_edge.suppression import align_corners_weights
 from nand_edge_export.graph.builder import Builder
 
 
-def kept_share(
-    builder: Builder,
-    tokens: Sequence[str],
-    grids: Sequence[tuple[int, int]],
-    *,
-    logit_scale: float,
-    map_size: int,
-) -> str:
-    """What the active normalities leave of an anomaly map, float32 [N, M, M] in [0, 1].
+@dataclass(frozen=True)
+class Suppression:
+    """The suppression of one graph, computed as `nand_edge.suppression` does it.
 
-    It is the product over the normalities of `1 - A_sup`, computed as `nand_edge.suppression` does it: each side's
-    logits are joined at the tokens, so that one number a token and normality is upsampled.
+    Each side's logits are joined at the tokens, so that one number a token and normality is upsampled.
 
-    Args:
+    Attributes:
         builder: The graph, with the inputs `normality_features` and `normality_bias`.
-        tokens: For each tap, unit tokens [N, P, D].
         grids: For each tap, its rows and columns.
         logit_scale: Factor of the cosine.
         map_size: Side M of the maps.
     """
-    op, constant = builder.op, builder.constant
-    features = op("Mul", NORMALITY_FEATURES, constant(float(logit_scale)))
-    maps = []
-    for place, (tap, grid) in enumerate(zip(tokens, grids, strict=True)):
-        at_tap = constant(np.array(place))
-        own = op("Gather", features, at_tap, axis=1), op("Gather", NORMALITY_BIAS, at_tap, axis=1)
-        maps.append(_tap_map(builder, tap, grid, own, map_size))
-    total = maps[0]
-    for tap_map in maps[1:]:
-        total = op("Add", total, tap_map)
-    left = op("Sub", constant(1.0), op("Mul", total, constant(1.0 / len(maps))))
-    return op("ReduceProd", left, constant([1], "axes"), keepdims=0)
+
+    builder: Builder
+    grids: Sequence[tuple[int, int]]
+    logit_scale: float
+    map_size: int
+
+    @property
+    def taps(self) -> int:
+        """Number L of taps."""
+        return len(self.grids)
+
+    def tap_map(self, place: int, tokens: str) -> str:
+        """Suppression map of each normality at one tap, float32 [N, K, M, M] in [0, 1], of unit tokens [N, P, D]."""
+        op, constant = self.builder.op, self.builder.constant
+        at_tap, grid = constant(np.array(place)), self.grids[place]
+        features = op("Mul", op("Gather", NORMALITY_FEATURES, at_tap, axis=1), constant(float(self.logit_scale)))
+        own = features, op("Gather", NORMALITY_BIAS, at_tap, axis=1)
+        tokens = op("Unsqueeze", tokens, constant([1], "axes"))
+        other, added = (_side(self.builder, tokens, own, side) for side in (0, 1))
+        log_odds = op("Reshape", op("Sub", added, other), constant([0, 0, *grid], "grid"))
+        vertical = constant(align_corners_weights(grid[0], self.map_size), "upsample_rows")
+        horizontal = constant(align_corners_weights(grid[1], self.map_size).T, "upsample_columns")
+        return op("Sigmoid", op("MatMul", op("MatMul", vertical, log_odds), horizontal))
+
+    def kept_share(self, total: str) -> str:
+        """What the normalities leave of an anomaly map, float32 [N, M, M] in [0, 1], of the sum over all taps' maps.
+
+        It is the product over the normalities of `1 - A_sup`, where `A_sup` is the mean over the taps. Every step is
+        monotone in floating point too: a lower sum never leaves less.
+        """
+        op, constant = self.builder.op, self.builder.constant
+        left = op("Sub", constant(1.0), op("Div", total, constant(float(self.taps))))
+        return op("ReduceProd", left, constant([1], "axes"), keepdims=0)
 
 
-def _tap_map(builder: Builder, tokens: str, grid: tuple[int, int], own: tuple[str, str], map_size: int) -> str:
-    """Suppression map of each normality at one tap, [N, K, M, M], of its features [K, 2, V, D] and bias [K, 2, V]."""
-    op, constant = builder.op, builder.constant
-    tokens = op("Unsqueeze", tokens, constant([1], "axes"))
-    other, added = (_side(builder, tokens, own, side) for side in (0, 1))
-    log_odds = op("Reshape", op("Sub", added, other), constant([0, 0, *grid], "grid"))
-    vertical = constant(align_corners_weights(grid[0], map_size), "upsample_rows")
-    horizontal = constant(align_corners_weights(grid[1], map_size).T, "upsample_columns")
-    return op("Sigmoid", op("MatMul", op("MatMul", vertical, log_odds), horizontal))
+def broken_normalities(builder: Builder) -> str:
+    """Whether the normalities hold a number that is not finite, bool []."""
+    op = builder.op
+    # A finite number less itself is 0; infinity and NaN less themselves are NaN.
+    parts = [
+        op("IsNaN", op("ReduceSum", op("Sub", values, values), keepdims=0))
+        for values in (NORMALITY_FEATURES, NORMALITY_BIAS)
+    ]
+    return op("Or", *parts)
 
 
 def _side(builder: Builder, tokens: str, own: tuple[str, str], side: int) -> str:
@@ -69,14 +83,3 @@ def _side(builder: Builder, tokens: str, own: tuple[str, str], side: int) -> str
     highest = op("ReduceMax", logits, axes, keepdims=1)
     shares = op("ReduceSum", op("Exp", op("Sub", logits, highest)), axes, keepdims=1)
     return op("Add", highest, op("Log", shares))
-
-
-def maximum(builder: Builder, anomaly_map: str) -> str:
-    """Maximum of each map [N, M, M], float32 [N]; NaN when the map has one.
-
-    `ReduceMax` may lose a NaN, a sum cannot: so a broken map can never pass.
-    """
-    op, constant = builder.op, builder.constant
-    axes = constant([1, 2], "axes")
-    broken = op("IsNaN", op("ReduceSum", anomaly_map, axes, keepdims=0))
-    return op("Where", broken, constant(float("nan")), op("ReduceMax", anomaly_map, axes, keepdims=0))

@@ -14,7 +14,8 @@ from onnx import TensorProto, helper
 
 from nand_edge.suppression import NormalityTensors, normality_map, suppress
 from nand_edge_export.graph.builder import IR_VERSION, OPSET, Builder
-from nand_edge_export.graph.suppression import kept_share, maximum
+from nand_edge_export.graph.maps import maximum
+from nand_edge_export.graph.suppression import Suppression
 
 GRIDS = ((7, 5), (3, 4))
 WIDTH, SIZE = 6, 32
@@ -55,8 +56,14 @@ def test_the_graph_computes_the_softmax_of_eq_2_and_the_product_of_eq_6(
         unit(generator, normalities, len(GRIDS), 2, count, WIDTH),
         generator.normal(size=(normalities, len(GRIDS), 2, count)).astype(np.float32),
     )
+
+    def kept(builder: Builder) -> str:
+        suppression = Suppression(builder, GRIDS, scale, SIZE)
+        total = builder.op("Add", *(suppression.tap_map(tap, f"tokens_{tap}") for tap in range(len(GRIDS))))
+        return suppression.kept_share(total)
+
     found = run(
-        lambda builder: kept_share(builder, ["tokens_0", "tokens_1"], GRIDS, logit_scale=scale, map_size=SIZE),
+        kept,
         {"tokens_0": tokens[0], "tokens_1": tokens[1], **vectors.inputs()},
         rank=3,
     )
