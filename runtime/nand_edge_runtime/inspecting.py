@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from nand_edge.inspection import Inspection, Verdict
 from nand_edge_runtime.inspector import Inspector
 from nand_edge_runtime.sources import Frame, Source
 
+_REMEMBERED = 10_000
+
 
 @dataclass
 class Summary:
@@ -29,7 +32,7 @@ class Summary:
         suppressed: Frames that pass only because of a normality.
         clip_ran: Frames that went through the CLIP branch.
         skipped: Unreadable frames that were passed over.
-        milliseconds: Total latency of each frame.
+        milliseconds: Total latency of each of the last `_REMEMBERED` frames: a line runs for months.
     """
 
     frames: int = 0
@@ -38,7 +41,7 @@ class Summary:
     suppressed: int = 0
     clip_ran: int = 0
     skipped: int = 0
-    milliseconds: list[float] = field(default_factory=list)
+    milliseconds: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
 
     def add(self, inspection: Inspection) -> None:
         """Count one inspection."""
@@ -51,7 +54,7 @@ class Summary:
 
     @property
     def p50_ms(self) -> float | None:
-        """Median latency, milliseconds; None before the first frame."""
+        """Median latency of the last frames, milliseconds; None before the first frame."""
         return float(np.median(self.milliseconds)) if self.milliseconds else None
 
     def to_json(self) -> dict[str, Any]:

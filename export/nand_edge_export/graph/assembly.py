@@ -140,11 +140,13 @@ def assemble(
             lambda place: encoder.read([parts.tokens[place]], select)[0],
             options.outputs,
             broken,
-            early_exit=options.early_exit and lowering.nested_bodies,
+            early_exit=options.early_exit and lowering.may_exit_early,
         )
         return clip_branch.outputs(select(signature.BASE_MAP))
 
-    add_gate(builder, lowering.gate, Gated(base_map, options.outputs, parts.map_size, broken, branch))
+    add_gate(
+        builder, lowering.gate, Gated(base_map, options.outputs, parts.map_size, len(parts.tokens), broken, branch)
+    )
     model = _model(builder, parts, lowering, defaults, options)
     if lowering.weights_in_bodies:
         weights_into_bodies(model.graph)

@@ -64,8 +64,8 @@ class ClipBranch:
         values = {signature.ANOMALY_MAP: final, signature.SCORE: maximum(self._builder, final)}
         if signature.SUPPRESSION_MAP in names:
             values[signature.SUPPRESSION_MAP] = op("Sub", constant(1.0), kept)
-        count = op("Expand", constant(float(taps or self.suppression.taps)), op("Shape", values[signature.SCORE]))
-        values[signature.TAPS_RUN] = op("Cast", count, to=TensorProto.INT32)
+        count = constant(float(taps or self.suppression.taps))
+        values[signature.TAPS_RUN] = op("Expand", count, op("Shape", values[signature.SCORE]))
         return [values[name] for name in names]
 
     def _from_tap(self, place: int, base_map: str, total: str | None, names: Sequence[str]) -> list[str]:

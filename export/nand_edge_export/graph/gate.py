@@ -8,7 +8,7 @@ NaN: a NaN anywhere is a reject.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from onnx import TensorProto, helper
@@ -16,7 +16,7 @@ from onnx import TensorProto, helper
 from nand_edge import signature
 from nand_edge_export.graph.builder import Builder
 from nand_edge_export.graph.lowering import Gate
-from nand_edge_export.graph.maps import SUSPICIOUS_OUTPUTS, body, maximum, output_type
+from nand_edge_export.graph.maps import SUSPICIOUS_OUTPUTS, body, maximum
 
 Values = Mapping[str, str]
 """Values of the builder's graph by the signature's names."""
@@ -33,6 +33,7 @@ class Gated:
         base_map: float32 [N, M, M].
         outputs: The graph's outputs, by the signature's names.
         map_size: Side M of the maps.
+        taps: Number of taps of the CLIP branch.
         broken: bool [], whether the normalities hold a number that is not finite; then all frames are suspicious.
         branch: Given the selection, adds the CLIP branch to the body that is open and gives its outputs.
     """
@@ -40,6 +41,7 @@ class Gated:
     base_map: str
     outputs: tuple[str, ...]
     map_size: int
+    taps: int
     broken: str
     branch: Callable[[Select], Values]
 
@@ -47,6 +49,10 @@ class Gated:
     def names(self) -> tuple[str, ...]:
         """Outputs that the CLIP branch changes."""
         return tuple(name for name in SUSPICIOUS_OUTPUTS if name in self.outputs)
+
+    def without_taps(self) -> Gated:
+        """The same, without the number of taps among its outputs."""
+        return replace(self, outputs=tuple(name for name in self.outputs if name != signature.TAPS_RUN))
 
 
 def add_gate(builder: Builder, kind: Gate, gated: Gated) -> None:
@@ -62,11 +68,21 @@ def add_gate(builder: Builder, kind: Gate, gated: Gated) -> None:
         is_open = op("Greater", highest, builder.constant(0.5))
         if kind is Gate.GATHERED:
             ran = suspicious
-            _if(builder, gated, is_open, lambda: _gathered(builder, gated, suspicious), _all_frames)
+            _if(builder, gated, is_open, through=lambda: _gathered(builder, gated, suspicious), select=_all_frames)
         else:
+            # OpenVINO cannot read the number of taps among the outputs of an If; here it follows from the gate.
+            gated = gated.without_taps()
             ran = op("Expand", is_open, op("Shape", base_score))
-            _if(builder, gated, is_open, lambda: gated.branch(_all_frames), _all_frames)
+            taps = builder.constant(float(gated.taps))
+            builder.alias(op("Mul", op("Cast", ran, to=TensorProto.FLOAT), taps), _of_gate(signature.TAPS_RUN))
+            _if(builder, gated, is_open, through=lambda: gated.branch(_all_frames), select=_all_frames)
     builder.alias(ran, signature.CLIP_RAN)
+    builder.alias(op("Cast", _of_gate(signature.TAPS_RUN), to=TensorProto.INT32), signature.TAPS_RUN)
+
+
+def _of_gate(name: str) -> str:
+    """What the gate itself calls an output."""
+    return f"{name}_of_gate" if name == signature.TAPS_RUN else name
 
 
 def _all_frames(value: str) -> str:
@@ -78,6 +94,7 @@ def _if(
     builder: Builder,
     gated: Gated,
     is_open: str,
+    *,
     through: Callable[[], Values],
     select: Select,
     outputs: Sequence[str] = (),
@@ -91,7 +108,7 @@ def _if(
         body(builder.name(hint), nodes, [values[name] for name in gated.names], gated.names, gated.map_size)
         for hint, nodes, values in (("clip_branch", opened, open_values), ("no_clip_branch", closed, shut_values))
     ]
-    outputs = list(outputs or gated.names)
+    outputs = list(outputs or map(_of_gate, gated.names))
     builder.nodes.append(
         helper.make_node("If", [is_open], outputs, name="gate", then_branch=bodies[0], else_branch=bodies[1])
     )
@@ -119,7 +136,7 @@ def _looped(builder: Builder, gated: Gated, suspicious: str) -> str:
             return op("Gather", value, index, axis=0)
 
         is_open = op("Gather", suspicious, counter, axis=0)
-        _if(builder, gated, is_open, lambda: gated.branch(select), select, own)
+        _if(builder, gated, is_open, through=lambda: gated.branch(select), select=select, outputs=own)
         still = op("Identity", go_on)
         stacked = [op("Squeeze", value, constant([0], "axes")) for value in own]
     inputs = [
@@ -129,12 +146,14 @@ def _looped(builder: Builder, gated: Gated, suspicious: str) -> str:
     outputs = [helper.make_tensor_value_info(still, TensorProto.BOOL, [])]
     for name, value in zip(gated.names, stacked, strict=True):
         shape = [gated.map_size, gated.map_size] if name in signature.MAPS else []
-        outputs.append(helper.make_tensor_value_info(value, output_type(name), shape))
+        outputs.append(helper.make_tensor_value_info(value, TensorProto.FLOAT, shape))
     frames = op("Squeeze", op("Shape", suspicious), constant([0], "axes"))
     # TensorRT wants the condition given, though it is always true.
     inner = helper.make_graph(looped, "frames_one_by_one", inputs, outputs)
     always = constant(np.array(True))  # noqa: FBT003 - numpy's own way
-    builder.nodes.append(helper.make_node("Loop", [frames, always], list(gated.names), name="frames", body=inner))
+    builder.nodes.append(
+        helper.make_node("Loop", [frames, always], [*map(_of_gate, gated.names)], name="frames", body=inner)
+    )
     return suspicious
 
 
@@ -146,7 +165,7 @@ def _shut(builder: Builder, names: Sequence[str], select: Select) -> Values:
     values = {
         signature.ANOMALY_MAP: op("Identity", base_map),
         signature.SCORE: op("Identity", base_score),
-        signature.TAPS_RUN: op("Cast", no_taps, to=TensorProto.INT32),
+        signature.TAPS_RUN: no_taps,
     }
     if signature.SUPPRESSION_MAP in names:
         values[signature.SUPPRESSION_MAP] = op("Expand", builder.constant(0.0), op("Shape", base_map))

@@ -8,7 +8,7 @@ from enum import Enum
 
 from nand_edge.bundle import GRAPH, GRAPH_FOR_OPENVINO, GRAPH_FOR_TENSORRT
 from nand_edge_export.graph.builder import Builder
-from nand_edge_export.graph.resize import matrix_resize, portable_resize
+from nand_edge_export.graph.resize import matrix_resize, portable_resize, replaceable_resize
 
 Resize = Callable[[Builder, str, tuple[int, int]], str]
 """Frames [N, H, W, 3] BGR and the sides to grey levels 0..255, float32 [N, 3, height, width] RGB."""
@@ -40,7 +40,6 @@ class Lowering:
         defaults: Whether inputs may have defaults: the exported normalities and region.
         weights_in_bodies: Whether weights stand in the body that reads them. ONNX Runtime lays weights out for its
             faster kernels only then; others want them in the outer graph.
-        nested_bodies: Whether an `If` within the gate is computed rightly, as the early exit needs it.
     """
 
     file: str
@@ -49,7 +48,11 @@ class Lowering:
     gate: Gate
     defaults: bool
     weights_in_bodies: bool
-    nested_bodies: bool
+
+    @property
+    def may_exit_early(self) -> bool:
+        """Whether an `If` within the gate, as an early exit is, is computed rightly: OpenVINO 2026.4 reads none."""
+        return self.gate is not Gate.WHOLE
 
 
 PORTABLE = Lowering(
@@ -59,7 +62,6 @@ PORTABLE = Lowering(
     gate=Gate.GATHERED,
     defaults=True,
     weights_in_bodies=True,
-    nested_bodies=True,
 )
 """For ONNX Runtime: antialiased `Resize`, and inputs with defaults."""
 
@@ -70,20 +72,19 @@ FOR_TENSORRT = Lowering(
     gate=Gate.LOOPED,
     defaults=False,
     weights_in_bodies=False,
-    nested_bodies=True,
 )
 """For TensorRT and TensorRT-RTX: resize by matrix products, and all inputs always given."""
 
 FOR_OPENVINO = Lowering(
     file=GRAPH_FOR_OPENVINO,
-    resize=matrix_resize,
-    casts_frames=True,
+    resize=replaceable_resize,
+    casts_frames=False,
     gate=Gate.WHOLE,
     defaults=False,
     weights_in_bodies=False,
-    nested_bodies=False,
 )
-"""For OpenVINO, which runs one frame at a time: its import of `Resize` leaves the antialiasing out."""
+"""For OpenVINO, which runs one frame at a time: its import of `Resize` leaves the antialiasing out, so the builder of
+its engines puts another resize in the place of this one."""
 
 LOWERINGS = (PORTABLE, FOR_TENSORRT, FOR_OPENVINO)
 """A bundle has one graph of each."""

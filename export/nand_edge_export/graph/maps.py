@@ -12,20 +12,18 @@ from nand_edge.manifest import TensorRecord
 from nand_edge_export.graph.builder import Builder
 
 SUSPICIOUS_OUTPUTS = (signature.ANOMALY_MAP, signature.SUPPRESSION_MAP, signature.SCORE, signature.TAPS_RUN)
-"""Outputs that the CLIP branch changes."""
+"""Outputs that the CLIP branch changes; in the bodies of the gate all of them are float32."""
 
 _DTYPES = {signature.CLIP_RAN: TensorProto.BOOL, signature.TAPS_RUN: TensorProto.INT32}
 
 
-def output_type(name: str) -> TensorProto.DataType:
-    """Element type of an output."""
-    return _DTYPES.get(name, TensorProto.FLOAT)
+def output_info(name: str, map_size: int) -> onnx.ValueInfoProto:
+    """Name, type and shape of an output of the graph."""
+    return helper.make_tensor_value_info(name, _DTYPES.get(name, TensorProto.FLOAT), _shape(name, map_size))
 
 
-def output_info(name: str, map_size: int, value: str | None = None) -> onnx.ValueInfoProto:
-    """Name, type and shape of an output; `value` is the name that it has in a body."""
-    shape: list[str | int] = ["N", map_size, map_size] if name in signature.MAPS else ["N"]
-    return helper.make_tensor_value_info(value or name, output_type(name), shape)
+def _shape(name: str, map_size: int) -> list[str | int]:
+    return ["N", map_size, map_size] if name in signature.MAPS else ["N"]
 
 
 def output_record(name: str, map_size: int) -> TensorRecord:
@@ -39,8 +37,11 @@ def output_record(name: str, map_size: int) -> TensorRecord:
 def body(
     hint: str, nodes: list[onnx.NodeProto], values: Sequence[str], names: Sequence[str], map_size: int
 ) -> onnx.GraphProto:
-    """The body of an `If` whose outputs are `values`, which stand for the outputs `names` of the graph."""
-    outputs = [output_info(name, map_size, value) for name, value in zip(names, values, strict=True)]
+    """The body of an `If` whose outputs are `values`, float32, which stand for the outputs `names` of the graph."""
+    outputs = [
+        helper.make_tensor_value_info(value, TensorProto.FLOAT, _shape(name, map_size))
+        for name, value in zip(names, values, strict=True)
+    ]
     return helper.make_graph(nodes, hint, [], outputs)
 
 
