@@ -40,7 +40,7 @@ from nand_edge.signature import REGION, SCORE
 from nand_edge.suppression import NormalityTensors
 from nand_edge_export.clip import Clip, ClipEncoder
 from nand_edge_export.detectors.protocol import Detector
-from nand_edge_export.graph.assembly import GraphOptions, Parts, assemble, convert_parts, graph_record
+from nand_edge_export.graph.assembly import EVERYTHING, GraphOptions, Parts, assemble, convert_parts, graph_record
 from nand_edge_export.graph.files import write_graphs
 from nand_edge_export.graph.lowering import LOWERINGS, PORTABLE, Lowering
 from nand_edge_export.parity import GraphParity, check_graph, level_error, resize_by_graph
@@ -77,7 +77,7 @@ class Export:
     threshold: ThresholdRecord
     logit_scale: float | None = None
     region: Region | None = None
-    graph: GraphOptions = GraphOptions()
+    graph: GraphOptions = EVERYTHING
 
     @property
     def scale(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
@@ -16,13 +16,14 @@ from nand_edge.manifest import GraphRecord, TensorRecord
 from nand_edge_export.clip import ClipEncoder
 from nand_edge_export.clip.tower import Reader
 from nand_edge_export.detectors.protocol import Detector
-from nand_edge_export.graph.builder import IR_VERSION, OPSET, Builder, Embedded
+from nand_edge_export.graph.builder import IR_VERSION, OPSET, OPSETS, Builder, Embedded
 from nand_edge_export.graph.clip_branch import ClipBranch
 from nand_edge_export.graph.conversion import EXAMPLE_BATCH, convert
 from nand_edge_export.graph.gate import Gated, Select, add_gate
 from nand_edge_export.graph.lowering import Lowering
 from nand_edge_export.graph.maps import output_info, output_record
 from nand_edge_export.graph.nodes import weights_into_bodies
+from nand_edge_export.graph.onnxruntime_fusions import fused, needs_domain
 from nand_edge_export.graph.suppression import Suppression, broken_normalities
 from nand_edge_export.preprocessing import Preprocessing
 
@@ -68,6 +69,10 @@ class GraphOptions:
 
     outputs: tuple[str, ...] = signature.OUTPUTS
     early_exit: bool = False
+
+
+EVERYTHING = GraphOptions()
+"""All outputs, computed to the last tap."""
 
 
 def convert_parts(detector: Detector, encoder: ClipEncoder, logit_scale: float) -> Parts:
@@ -122,6 +127,8 @@ def assemble(
         defaults: By the signature's names, what inputs are when they are not given; used where targets allow it.
         options: What the graph gives, and when it stops.
     """
+    if lowering.fuses:
+        parts = replace(parts, encoder=fused(parts.encoder), detector=fused(parts.detector))
     builder = Builder()
     frames = _Frames(builder, lowering)
     encoder = _Encoder(builder, parts, frames)
@@ -231,8 +238,8 @@ def _model(
 
 
 def _wrapped(graph: onnx.GraphProto) -> onnx.ModelProto:
-    opset = helper.make_opsetid("", OPSET)
-    return helper.make_model(graph, opset_imports=[opset], producer_name="nand-edge", ir_version=IR_VERSION)
+    domains = OPSETS if needs_domain(graph) else OPSETS[:1]
+    return helper.make_model(graph, opset_imports=domains, producer_name="nand-edge", ir_version=IR_VERSION)
 
 
 def graph_record(parts: Parts, options: GraphOptions) -> GraphRecord:

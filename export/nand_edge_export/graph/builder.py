@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from nand_edge_export.graph.nodes import reads, renamed_node
+from nand_edge_export.graph.onnxruntime_fusions import DOMAIN
 
 OPSET = 18
+OPSETS = (helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, 1))
 IR_VERSION = 9
 _SMALL = 16
 
@@ -157,6 +159,6 @@ class Embedded:
 
 def _counts(graph: onnx.GraphProto) -> set[str]:
     """Values that are whole numbers: shapes and what is computed of them, with no frames in them."""
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    model = helper.make_model(graph, opset_imports=OPSETS, ir_version=IR_VERSION)
     inferred = onnx.shape_inference.infer_shapes(model)
     return {value.name for value in inferred.graph.value_info if value.type.tensor_type.elem_type == TensorProto.INT64}

@@ -38,6 +38,7 @@ class Lowering:
         casts_frames: Whether frames become float32 first of all: TensorRT reads uint8 in a Cast alone, outside any If.
         gate: How suspicious frames get into the CLIP branch.
         defaults: Whether inputs may have defaults: the exported normalities and region.
+        fuses: Whether parts of a transformer become ONNX Runtime's own operators.
         weights_in_bodies: Whether weights stand in the body that reads them. ONNX Runtime lays weights out for its
             faster kernels only then; others want them in the outer graph.
     """
@@ -47,6 +48,7 @@ class Lowering:
     casts_frames: bool
     gate: Gate
     defaults: bool
+    fuses: bool
     weights_in_bodies: bool
 
     @property
@@ -61,9 +63,10 @@ PORTABLE = Lowering(
     casts_frames=False,
     gate=Gate.GATHERED,
     defaults=True,
+    fuses=True,
     weights_in_bodies=True,
 )
-"""For ONNX Runtime: antialiased `Resize`, and inputs with defaults."""
+"""For ONNX Runtime: antialiased `Resize`, inputs with defaults, and its own operators for transformers."""
 
 FOR_TENSORRT = Lowering(
     file=GRAPH_FOR_TENSORRT,
@@ -71,6 +74,7 @@ FOR_TENSORRT = Lowering(
     casts_frames=True,
     gate=Gate.LOOPED,
     defaults=False,
+    fuses=False,
     weights_in_bodies=False,
 )
 """For TensorRT and TensorRT-RTX: resize by matrix products, and all inputs always given."""
@@ -81,6 +85,7 @@ FOR_OPENVINO = Lowering(
     casts_frames=False,
     gate=Gate.WHOLE,
     defaults=False,
+    fuses=False,
     weights_in_bodies=False,
 )
 """For OpenVINO, which runs one frame at a time: its import of `Resize` leaves the antialiasing out, so the builder of

@@ -1,7 +1,7 @@
-"""Pillow's antialiased bicubic resize inside the graph, in two lowerings of one meaning, one for each kind of target.
+"""Pillow's antialiased bicubic resize inside the graph, in lowerings of one meaning, one for each kind of target.
 
 Pillow resizes 8-bit images in two passes, one an axis, with weights in fixed point and whole grey levels after each
-pass. Both lowerings do the same, in the same order.
+pass. All lowerings do the same, in the same order.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from onnx import TensorProto, helper
 
 from nand_edge_export.graph.builder import Builder
+from nand_edge_export.graph.names import resized_name
 
 MAX_SIDE = 4096
 """Longest side of a frame, pixels, for which the resize is proven; distances stay exact up to 2 ** 23 / S."""
@@ -77,7 +78,7 @@ def portable_resize(builder: Builder, frames: str, sides: tuple[int, int]) -> st
 def matrix_resize(builder: Builder, frames: str, sides: tuple[int, int]) -> str:
     """Resize with matrix products whose weights the graph computes from the frame's size.
 
-    For TensorRT, which has no antialiased resize, and OpenVINO, whose import of `Resize` leaves the antialiasing out.
+    For TensorRT, which has no antialiased resize.
 
     Args:
         builder: The graph that the operators go into; opset 15 or later.
@@ -101,6 +102,25 @@ def matrix_resize(builder: Builder, frames: str, sides: tuple[int, int]) -> str:
             values = _matrix_pass(builder, values, axis, axis.of(sides), np.float32)
         chosen.append(op("Mul", values, _cast(builder, wanted, TensorProto.FLOAT)))
     return op("Add", *chosen)
+
+
+def replaceable_resize(builder: Builder, frames: str, sides: tuple[int, int]) -> str:
+    """Resize with matrix products under a name by which an engine's builder finds them.
+
+    For OpenVINO: the products say in ONNX's operators what is meant, as any reader of the graph can compute it, and its
+    builder puts its own kernel in their place. The frames are cast beside them, so that nothing is left of the cast.
+
+    Args:
+        builder: The graph that the operators go into; opset 15 or later.
+        frames: uint8 [N, H, W, 3], BGR; H and W at most `MAX_SIDE`.
+        sides: Height and width that frames are resized to, pixels.
+
+    Returns:
+        float32 [N, 3, height, width], RGB, whole numbers in 0..255.
+    """
+    resized = matrix_resize(builder, _cast(builder, frames, TensorProto.FLOAT), sides)
+    number = int(builder.name("resized").rpartition("_")[2])
+    return builder.alias(resized, resized_name(sides, number))
 
 
 def _frame_or_pixel(builder: Builder, planes: str, wanted: str) -> str:

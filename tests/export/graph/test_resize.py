@@ -14,8 +14,11 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from nand_edge.signature import FRAMES
+from nand_edge_export.engines.openvino_resize import use_own_resize
+from nand_edge_export.graph.assembly import resize_model
 from nand_edge_export.graph.builder import IR_VERSION, OPSET, Builder
-from nand_edge_export.graph.resize import matrix_resize, portable_resize
+from nand_edge_export.graph.lowering import FOR_OPENVINO
+from nand_edge_export.graph.resize import matrix_resize, portable_resize, replaceable_resize
 from nand_edge_export.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 
 pytestmark = pytest.mark.torch
@@ -141,14 +144,63 @@ def test_the_matrices_need_no_branch() -> None:
     assert "If" not in {node.op_type for node in model("matrix", 224).graph.node}
 
 
-@pytest.mark.parametrize("shape", [(101, 333), (300, 300), (479, 641), (900, 70)])
-def test_openvino_computes_the_matrices_alike(shape: tuple[int, int]) -> None:
+def compiled_by_openvino(graph: onnx.ModelProto, precision: str = "f32") -> Callable[..., NDArray[np.float32]]:
+    """A graph with `replaceable_resize`, as the builder of OpenVINO's engines changes it."""
     openvino = pytest.importorskip("openvino")
-    core = openvino.Core()
-    compiled = core.compile_model(
-        core.read_model(model("matrix", 224).SerializeToString()), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
-    )
-    difference = np.abs(compiled([noise(shape)])[0] - pillow(noise(shape), 224))
+    read = openvino.Core().read_model(graph.SerializeToString())
+    read.reshape({FRAMES: [1, -1, -1, 3]})
+    assert use_own_resize(read) == 1
+    compiled = openvino.Core().compile_model(read, "CPU", {"INFERENCE_PRECISION_HINT": precision})
+    return lambda *inputs: compiled(list(inputs))[0].copy()
 
-    assert difference.max() <= 1
-    assert np.mean(difference > 0) < 1e-3
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
+def test_openvinos_own_kernel_is_at_most_one_level_off_in_every_precision(size: int, precision: str) -> None:
+    run = compiled_by_openvino(resize_model(FOR_OPENVINO, (size, size)), precision)
+    for shape in ((1080, 1920), (1001, 640), (479, 641), (300, 300), (4095, 67), (64, 4096)):
+        levels = run(noise(shape))
+        difference = np.abs(levels - pillow(noise(shape), size))
+
+        assert difference.max() <= 1
+        assert np.mean(difference > 0) < 1e-2
+        assert np.array_equal(levels, np.round(levels))
+
+
+def test_openvinos_own_kernel_is_at_most_two_levels_off_where_both_sides_are_enlarged() -> None:
+    run = compiled_by_openvino(resize_model(FOR_OPENVINO, (224, 224)))
+
+    assert np.abs(run(noise((64, 64))) - pillow(noise((64, 64)), 224)).max() <= 2
+
+
+def test_before_a_convolution_within_an_if_openvino_keeps_red_green_and_blue_apart() -> None:
+    """OpenVINO 2026.4 moves a gathering of channels into the convolution's weights, there wrongly."""
+    weights = np.array([1, 10, 100], np.float32).reshape(1, 3, 1, 1)
+    builder = Builder()
+    with builder.branch() as then:
+        resized = replaceable_resize(builder, FRAMES, (64, 64))
+        joined = builder.op("Conv", resized, builder.constant(weights, "weights"))
+    with builder.branch() as otherwise:
+        nothing = builder.op("Expand", builder.constant(0.0), builder.constant([1, 1, 64, 64]))
+    bodies = {
+        f"{name}_branch": helper.make_graph(
+            nodes, name, [], [helper.make_tensor_value_info(value, TensorProto.FLOAT, [None, 1, 64, 64])]
+        )
+        for name, nodes, value in (("then", then, joined), ("else", otherwise, nothing))
+    }
+    builder.nodes.append(helper.make_node("If", ["is_open"], ["joined"], **bodies))
+    graph = helper.make_graph(
+        builder.nodes,
+        "gated",
+        [
+            helper.make_tensor_value_info(FRAMES, TensorProto.UINT8, ["N", "H", "W", 3]),
+            helper.make_tensor_value_info("is_open", TensorProto.BOOL, []),
+        ],
+        [helper.make_tensor_value_info("joined", TensorProto.FLOAT, ["N", 1, 64, 64])],
+        initializer=list(builder.initializers.values()),
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    frames = np.broadcast_to(np.array([3, 2, 1], np.uint8), (1, 77, 99, 3)).copy()
+
+    found = compiled_by_openvino(made)(frames, np.ones((), bool))
+    assert np.allclose(found, 1 + 20 + 300)
