@@ -130,9 +130,9 @@ def add_engine(bundle: Bundle, engine: EngineRecord) -> Bundle:
 
 
 def remove_engine(bundle: Bundle, target: Target, precision: str) -> Bundle:
-    """Take a target's engines of a precision out of the bundle, with their files."""
+    """Take a target's engines of a precision out of the bundle, with their files; its graphs stay."""
     engines = bundle.manifest.engines
-    removed = [engine for engine in engines if (engine.target, engine.precision) == (target, precision)]
+    removed = [each for each in engines if (each.target, each.precision) == (target, precision) and "/" in each.file]
     kept = tuple(engine for engine in engines if engine not in removed)
     for engine in removed:
         # An engine of several files has a folder of its own, ENGINES/TARGET/PRECISION; one of a single file has not.

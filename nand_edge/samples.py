@@ -36,13 +36,13 @@ GATE_OPEN = float("nan")
 
 MAX_MAP_ERROR = {
     Target.ONNX: 1e-4,
-    Target.OPENVINO: 5e-3,
+    Target.OPENVINO: 1e-2,
     Target.TENSORRT: 1e-2,
     Target.TENSORRT_RTX: 1e-2,
 }
 """What the maps of an fp32 engine may be off by. Only ONNX Runtime resizes exactly as at export; elsewhere the engine's
-own arithmetic rounds a resized pixel in some 10,000 to the next grey level, which alone moves a map by 1e-3, and GPUs
-may multiply in TF32. With equal pixels engines agree to 1e-5."""
+own arithmetic rounds a resized pixel in some 10,000 to the next grey level (OpenVINO's own kernel one in some 500),
+which alone moves a map by 1e-3 and more, and GPUs may multiply in TF32. With equal pixels engines agree to 1e-5."""
 
 MAX_MAP_SHARE = {"fp16": 0.02, "bf16": 0.1, "int8": 0.15, "fp8": 0.25}
 """What the worst pixel of an engine of lower precision may be off by, as a share of the reference's largest value."""

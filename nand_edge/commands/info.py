@@ -46,6 +46,7 @@ def _bundle_tables(bundle: Bundle) -> Group:
         _clip(manifest),
         _normalities(manifest),
         _engines(manifest.engines),
+        *_accuracy(manifest.engines),
         _signature(manifest),
         _weights(manifest),
         _files(manifest),
@@ -135,6 +136,17 @@ def _engines(engines: tuple[EngineRecord, ...]) -> Table:
     for row in rows:
         table.add_row(*_texts(*(row[column] for column in told)))
     return table
+
+
+def _accuracy(engines: tuple[EngineRecord, ...]) -> list[Table]:
+    """What lower precisions give away and gain; nothing where no engine was compared with fp32."""
+    told = {}
+    for engine in engines:
+        lines = [engine.accuracy.sentence()] if engine.accuracy else []
+        lines += [f"chosen as {engine.chosen_because}"] if engine.chosen_because else []
+        if lines:
+            told[" ".join(filter(None, (engine.target.value, engine.precision, engine.compute_capability)))] = lines
+    return [_pairs("Accuracy of lower precisions", told)] if told else []
 
 
 def _signature(manifest: Manifest) -> Table:

@@ -1,0 +1,29 @@
+"""int8: products in 8-bit integers, calibrated on real frames, sensitive layers kept exact."""
+
+from __future__ import annotations
+
+import onnx
+
+from nand_edge.manifest import Target
+from nand_edge_export.precision.memory_search import search_in_int8
+from nand_edge_export.precision.protocol import Lowered, Request
+from nand_edge_export.precision.rounding import Kind, Rounding
+from nand_edge_export.precision.static import calibrated
+
+
+def to_unsigned(model: onnx.ModelProto, request: Request) -> Lowered:
+    """Unsigned activations and signed weights a channel, which x86 CPUs multiply fastest (VNNI, AMX).
+
+    For ONNX Runtime the search of a PatchCore's memory is done in integers, too.
+    """
+    if request.target is not Target.ONNX:
+        return calibrated(model, request, Rounding(outputs=False))
+    lowered = calibrated(model, request, Rounding())
+    if not search_in_int8(model):
+        return lowered
+    return Lowered(model, {**lowered.lowered_by, "memory_search": "int8, then exact where it decides"})
+
+
+def to_signed(model: onnx.ModelProto, request: Request) -> Lowered:
+    """Signed activations around 0, as TensorRT fuses them."""
+    return calibrated(model, request, Rounding(Kind.SIGNED, outputs=False))
