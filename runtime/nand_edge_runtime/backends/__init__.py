@@ -10,8 +10,8 @@ from nand_edge.bundle import Bundle
 from nand_edge.errors import NandEdgeError
 from nand_edge.manifest import Target
 from nand_edge_runtime.backends.protocol import (
-    BF16,
     FP32,
+    PRECISIONS,
     Backend,
     BackendOptions,
     Inputs,
@@ -21,6 +21,7 @@ from nand_edge_runtime.backends.protocol import (
 
 __all__ = [
     "BACKENDS",
+    "PRECISIONS",
     "Backend",
     "BackendOptions",
     "Inputs",
@@ -53,14 +54,14 @@ def open_backend(bundle: Bundle, target: Target | str | None = None, options: Ba
         bundle: An opened bundle.
         target: The target to use; a named one never falls back to another. None takes the first of `candidates`
             that this machine can run; each one passed over is logged with its reason.
-        options: Execution provider, threads and precision.
+        options: How it is to run.
 
     Raises:
         TargetUnavailableError: The named target, or every candidate, cannot run on this machine.
         NandEdgeError: The target or the options are unknown or do not go together, or the engine cannot be loaded.
     """
     options = options or BackendOptions()
-    _check_precision(target, options)
+    _check_precision(options.precision)
     if target is not None:
         chosen = parse_target(target)
         if chosen is not Target.ONNX and options.provider != "cpu":
@@ -71,7 +72,7 @@ def open_backend(bundle: Bundle, target: Target | str | None = None, options: Ba
                 do="leave the provider out or choose the target onnx",
             )
         return _load(chosen)(bundle, options)
-    *faster, portable = candidates(bundle) if options.provider == "cpu" else (Target.ONNX,)
+    *faster, portable = candidates(bundle, options.precision) if options.provider == "cpu" else (Target.ONNX,)
     for candidate in faster:
         try:
             return _load(candidate)(bundle, options)
@@ -80,19 +81,19 @@ def open_backend(bundle: Bundle, target: Target | str | None = None, options: Ba
     return _load(portable)(bundle, options)
 
 
-def _check_precision(target: Target | str | None, options: BackendOptions) -> None:
-    if options.precision not in (FP32, BF16) or (options.precision == BF16 and target != Target.OPENVINO):
+def _check_precision(precision: str) -> None:
+    if precision not in PRECISIONS:
         raise NandEdgeError(
-            f"precision {options.precision!r}",
-            found=f"target {parse_target(target).value if target else 'not named'!r}",
-            needed=f"{FP32!r}, or {BF16!r} with the target 'openvino'",
-            do="leave the precision out or name that target",
+            f"precision {precision!r}",
+            found="an unknown name",
+            needed=f"one of {', '.join(PRECISIONS)}",
+            do="correct the name, or leave it out for fp32",
         )
 
 
-def candidates(bundle: Bundle) -> tuple[Target, ...]:
-    """The targets to try for a bundle: GPU engines that are in it, and the portable graph last."""
-    built = {engine.target for engine in bundle.manifest.engines}
+def candidates(bundle: Bundle, precision: str = FP32) -> tuple[Target, ...]:
+    """The targets to try for a bundle: GPU engines of this precision that are in it, and the portable graph last."""
+    built = {engine.target for engine in bundle.manifest.engines if engine.precision == precision}
     return (*(target for target in _CHOSEN_FIRST if target in built), Target.ONNX)
 
 

@@ -5,7 +5,6 @@ Built, not run: written against the API of TensorRT 10.3 to 11 and TensorRT-RTX 
 
 from __future__ import annotations
 
-import importlib
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,10 +12,13 @@ from numpy.typing import NDArray
 
 from nand_edge.bundle import Bundle
 from nand_edge.errors import NandEdgeError
-from nand_edge.manifest import EngineRecord, Target
-from nand_edge.signature import FRAMES, INPUTS, OUTPUTS
+from nand_edge.manifest import Target
+from nand_edge.signature import CLIP_RAN, FRAMES, THRESHOLD
+from nand_edge_runtime.backends.cuda_graphs import RecordedRun, Shapes
+from nand_edge_runtime.backends.cuda_limits import check_limits
+from nand_edge_runtime.backends.cuda_loading import choose_engine, import_tensorrt, load_engine
 from nand_edge_runtime.backends.cuda_memory import Buffer, Cuda
-from nand_edge_runtime.backends.protocol import BackendOptions, Inputs, Outputs, TargetUnavailableError
+from nand_edge_runtime.backends.protocol import BackendOptions, Inputs, Outputs
 
 _PROFILE = 0
 
@@ -33,19 +35,35 @@ class CudaEngineBackend:
     package: ClassVar[str]
     extra: ClassVar[str]
 
-    def __init__(self, bundle: Bundle, options: BackendOptions) -> None:  # noqa: ARG002 - a GPU needs no CPU options
+    def __init__(self, bundle: Bundle, options: BackendOptions) -> None:
         """Load the engine; see `Backend`."""
-        self._trt = self._import_tensorrt()
+        self._trt = import_tensorrt(self.target, self.modules, self.package, self.extra)
         self._cuda = Cuda(self.target)
+        try:
+            self._load(bundle, options)
+        except NandEdgeError:
+            self._cuda.close()
+            raise
+
+    def _load(self, bundle: Bundle, options: BackendOptions) -> None:
         self._capability = self._cuda.compute_capability
-        self._record = self._fitting_engine(bundle)
-        self._dtypes = {name: np.dtype(record.dtype) for name, record in _tensors(bundle).items()}
-        self._shapes = {name: record.shape for name, record in bundle.manifest.graph.outputs.items()}
-        self._logger = self._trt.Logger(self._trt.Logger.ERROR)
-        self._engine = self._deserialise(bundle)
-        self._context = self._engine.create_execution_context()
+        self._record = choose_engine(bundle, self.target, self._capability, options.precision)
+        self._loaded = load_engine(self._trt, self._cuda, bundle, self._record)
+        graph = bundle.manifest.graph
+        self._inputs, self._outputs = tuple(graph.inputs), tuple(graph.outputs)
+        self._dtypes = {name: np.dtype(tensor.dtype) for name, tensor in (graph.inputs | graph.outputs).items()}
+        self._shapes = {name: tensor.shape for name, tensor in graph.outputs.items()}
+        self._engine = self._loaded.engine
         self._check_tensors()
-        self._buffers = {name: Buffer(self._cuda) for name in (*INPUTS, *OUTPUTS)}
+        self._on_host = {name: self._is_on_host(name) for name in (*self._inputs, *self._outputs)}
+        self._limits = {name: self._limits_of(name) for name in self._inputs}
+        self._context = self._loaded.context_of(lambda: self._create_context(bundle, options), self._cuda)
+        self._buffers = {name: Buffer(self._cuda) for name in (*self._inputs, *self._outputs)}
+        self._recorded = RecordedRun(self._cuda, self._record.file) if self._records(options) else None
+        # What the execution context was told last, and what follows from it.
+        self._prepared: Shapes = ()
+        self._current: dict[str, tuple[int, ...]] = {}
+        self._sizes: dict[str, int] = {}
 
     @property
     def device(self) -> str:
@@ -55,110 +73,135 @@ class CudaEngineBackend:
     def run(self, inputs: Inputs) -> Outputs:
         """Run the engine once; see `Backend.run`."""
         self._cuda.make_current()
-        for name, array in inputs.items():
-            self._check_limits(name, array.shape)
-            self._feed(name, array)
-        shapes = {name: self._prepare_output(name, len(inputs[FRAMES])) for name in OUTPUTS}
-        if not self._context.execute_async_v3(self._cuda.stream):
-            raise self._fault(f"an execution that failed with frames {list(inputs[FRAMES].shape)}")
-        for name, shape in shapes.items():
-            if not self._on_host(name):
-                self._buffers[name].download(_size(shape, self._dtypes[name]))
-        self._cuda.synchronise()
+        for name in self._inputs:
+            check_limits(self._record.file, self._limits, name, inputs[name].shape)
+        shapes: Shapes = tuple((name, inputs[name].shape) for name in self._inputs)
+        for name in self._inputs:
+            self._fill(name, inputs[name])
+        if self._recorded is not None and self._recorded.play(shapes):
+            self._cuda.synchronise()
+        else:
+            if shapes != self._prepared:
+                self._prepare(shapes)
+            self._queue()
+            self._cuda.synchronise()
+            if self._recorded is not None:
+                self._recorded.ran(shapes, self._queue, self._follows_the_threshold)
+            self._after_run()
         # The buffers are used again for the next frame, so the caller gets copies.
-        return {name: self._buffers[name].view(shape, self._dtypes[name]).copy() for name, shape in shapes.items()}
+        return {name: self._result(name).copy() for name in self._outputs}
 
     def close(self) -> None:
         """Free the engine and its buffers."""
         if self._engine is None:
             return
         self._cuda.make_current()
+        if self._recorded is not None:
+            self._recorded.forget()
+        self._before_close()
         for buffer in self._buffers.values():
             buffer.close()
-        # The context must go before its engine, and both before the stream.
+        # The context must go before its engine, both before TensorRT's runtime, and all before the stream.
         self._context = None
         self._engine = None
+        self._loaded.close()
         self._cuda.close()
 
-    def _import_tensorrt(self) -> Any:
-        reasons = []
-        for module in self.modules:
-            try:
-                return importlib.import_module(module)
-            except ImportError as error:
-                reasons.append(str(error))
-        raise TargetUnavailableError(
-            f"target {self.target.value!r}",
-            found=f"no module {self.modules[0]} that can be imported ({reasons[0]})",
-            needed=f"the package {self.package}",
-            do=f"pip install 'nand-edge[{self.extra}]', or install NVIDIA's packages for this device",
-        )
+    def _create_context(self, bundle: Bundle, options: BackendOptions) -> Any:  # noqa: ARG002 - for subclasses
+        return self._engine.create_execution_context()
 
-    def _fitting_engine(self, bundle: Bundle) -> EngineRecord:
-        built = [engine for engine in bundle.manifest.engines if engine.target is self.target]
-        for engine in built:
-            if engine.compute_capability in ("", self._capability):
-                return engine
-        capabilities = ", ".join(engine.compute_capability for engine in built) or "none"
-        raise TargetUnavailableError(
-            f"target {self.target.value!r} of bundle {bundle.name!r}",
-            found=f"engines for compute capability: {capabilities}",
-            needed=f"one for this GPU, {self._capability}",
-            do=f"nand-edge build {bundle.folder} --target {self.target.value} --compute-capability {self._capability}",
-        )
+    def _records(self, options: BackendOptions) -> bool:
+        """Whether runs are to be recorded here; a subclass whose engine records itself says no."""
+        return options.cuda_graphs
 
-    def _deserialise(self, bundle: Bundle) -> Any:
-        engine = self._trt.Runtime(self._logger).deserialize_cuda_engine(bundle.path(self._record.file).read_bytes())
-        if engine is None:
-            raise NandEdgeError(
-                f"engine {self._record.file!r} of bundle {bundle.name!r}",
-                found=f"an engine that {self.target.value} {self._trt.__version__} refuses",
-                needed=f"the version that built it: {self._record.built_with or 'unknown'}",
-                do="build the engine again on this device with `nand-edge build`",
-            )
-        return engine
+    def _after_run(self) -> None:
+        """For subclasses: a run that was not played from a recording has ended."""
+
+    def _before_close(self) -> None:
+        """For subclasses: the engine is about to be freed."""
 
     def _check_tensors(self) -> None:
         names = {self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)}
-        if names != {*INPUTS, *OUTPUTS}:
+        if names != {*self._inputs, *self._outputs}:
             raise self._fault(f"tensors {', '.join(sorted(names))}")
 
-    def _check_limits(self, name: str, shape: tuple[int, ...]) -> None:
-        smallest, _, largest = (tuple(limit) for limit in self._engine.get_tensor_profile_shape(name, _PROFILE))
-        # A tensor with no free dimension has no profile: its limits are empty.
-        if not shape or len(smallest) != len(shape):
-            return
-        if any(not low <= value <= high for value, low, high in zip(shape, smallest, largest, strict=True)):
-            raise NandEdgeError(
-                f"engine {self._record.file!r}",
-                found=f"{name} of shape {list(shape)}",
-                needed=f"a shape from {list(smallest)} to {list(largest)}",
-                do="build the engine with wider limits, or give frames or normalities within them",
-            )
+    def _limits_of(self, name: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        smallest, _, largest = self._engine.get_tensor_profile_shape(name, _PROFILE)
+        return tuple(smallest), tuple(largest)
 
-    def _feed(self, name: str, array: NDArray[Any]) -> None:
-        buffer = self._buffers[name]
-        buffer.reserve(array.nbytes)
-        np.copyto(buffer.view(array.shape, array.dtype), array)
-        if not self._context.set_input_shape(name, array.shape):
-            raise self._fault(f"a refusal of {name} of shape {list(array.shape)}")
-        self._bind(name, buffer)
-        if not self._on_host(name):
-            buffer.upload(array.nbytes)
-
-    def _prepare_output(self, name: str, frames: int) -> tuple[int, ...]:
-        # TensorRT may know an output of the gate's two branches only as dynamic; the first dimension is the batch.
-        known = tuple(self._context.get_tensor_shape(name))
-        shape = known if all(side >= 0 for side in known) else (frames, *self._shapes[name][1:])
-        self._buffers[name].reserve(_size(shape, self._dtypes[name]))
-        self._bind(name, self._buffers[name])
-        return shape
-
-    def _bind(self, name: str, buffer: Buffer) -> None:
-        self._context.set_tensor_address(name, buffer.host if self._on_host(name) else buffer.device)
-
-    def _on_host(self, name: str) -> bool:
+    def _is_on_host(self, name: str) -> bool:
         return bool(self._engine.get_tensor_location(name) == self._trt.TensorLocation.HOST)
+
+    def _fill(self, name: str, array: NDArray[Any]) -> None:
+        self._reserve(name, array.nbytes)
+        np.copyto(self._buffers[name].view(array.shape, array.dtype), array)
+
+    def _reserve(self, name: str, size: int) -> None:
+        if not self._buffers[name].reserve(size):
+            return
+        self._prepared = ()
+        if self._recorded is not None:
+            self._recorded.forget()
+
+    def _prepare(self, shapes: Shapes) -> None:
+        """Tell the execution context the shapes of the inputs and the place of all tensors."""
+        for name, shape in shapes:
+            self._bind(name)
+            if not self._context.set_input_shape(name, shape):
+                raise self._fault(f"a refusal of {name} of shape {list(shape)}")
+        batch = dict(shapes)[FRAMES][0]
+        for name in self._outputs:
+            # TensorRT may know an output of the gate's branches only as dynamic; the first dimension is the batch.
+            known = tuple(self._context.get_tensor_shape(name))
+            self._current[name] = known if all(side >= 0 for side in known) else (batch, *self._shapes[name][1:])
+            self._reserve(name, _size(self._current[name], self._dtypes[name]))
+            self._bind(name)
+        self._sizes = {name: _size(shape, self._dtypes[name]) for name, shape in (*shapes, *self._current.items())}
+        self._prepared = shapes
+
+    def _queue(self) -> None:
+        """Put copies in, execution and copies out on the stream."""
+        for name in self._inputs:
+            if not self._on_host[name]:
+                self._buffers[name].upload(self._sizes[name])
+        self._loaded.messages.clear()
+        if not self._context.execute_async_v3(self._cuda.stream):
+            raise self._loaded.execution_fault(self._cuda, dict(self._prepared)[FRAMES])
+        for name in self._outputs:
+            if not self._on_host[name]:
+                self._buffers[name].download(self._sizes[name])
+
+    def _result(self, name: str) -> NDArray[Any]:
+        return self._buffers[name].view(self._current[name], self._dtypes[name])
+
+    def _follows_the_threshold(self) -> bool:
+        """Whether a recording still lets the threshold decide: a branch that was recorded as it went would not.
+
+        Played twice, with a threshold that shuts the gate for every frame and with one that opens it for every frame.
+        """
+        if self._on_host[THRESHOLD]:
+            return False
+        threshold = self._buffers[THRESHOLD].view((), self._dtypes[THRESHOLD])
+        before, results = threshold.copy(), {name: self._result(name).copy() for name in self._outputs}
+        answers = []
+        for gate in (np.inf, np.nan):
+            threshold[...] = gate
+            self._play_again()
+            answers.append(self._result(CLIP_RAN).copy())
+        threshold[...] = before
+        for name, result in results.items():
+            self._result(name)[...] = result
+        shut, opened = answers
+        return not shut.any() and bool(opened.all())
+
+    def _play_again(self) -> None:
+        if self._recorded is not None:
+            self._recorded.play(self._prepared)
+        self._cuda.synchronise()
+
+    def _bind(self, name: str) -> None:
+        buffer = self._buffers[name]
+        self._context.set_tensor_address(name, buffer.host if self._on_host[name] else buffer.device)
 
     def _fault(self, found: str) -> NandEdgeError:
         return NandEdgeError(
@@ -167,10 +210,6 @@ class CudaEngineBackend:
             needed="an engine with the signature of the bundle's graph that runs on this GPU",
             do="build the engine again on this device with `nand-edge build`",
         )
-
-
-def _tensors(bundle: Bundle) -> dict[str, Any]:
-    return {**bundle.manifest.graph.inputs, **bundle.manifest.graph.outputs}
 
 
 def _size(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:

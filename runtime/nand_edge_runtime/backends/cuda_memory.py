@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,9 @@ from nand_edge.manifest import Target
 from nand_edge_runtime.backends.protocol import TargetUnavailableError
 
 _FIRST_DEVICE = 0
+_LAYOUTS = ("cuda.bindings.runtime", "cuda.cudart")
+"""Where cuda-python has CUDA's runtime: from 12.8 on, and before."""
+_GIB = 1 << 30
 
 
 class Cuda:
@@ -36,7 +41,7 @@ class Cuda:
                 do="install the driver, or use the target onnx",
             )
         self.call("cudaSetDevice", _FIRST_DEVICE)
-        self.stream: Any = self.call("cudaStreamCreate")
+        self.stream = int(self.call("cudaStreamCreate"))
 
     @property
     def compute_capability(self) -> str:
@@ -46,21 +51,33 @@ class Cuda:
         minor = self.call("cudaDeviceGetAttribute", attributes.cudaDevAttrComputeCapabilityMinor, _FIRST_DEVICE)
         return f"{major}.{minor}"
 
+    def free_memory(self) -> str:
+        """What is free of the device's memory, in words: "0.4 of 8.0 GiB free"."""
+        free, total = self.call("cudaMemGetInfo")
+        return f"{free / _GIB:.1f} of {total / _GIB:.1f} GiB free"
+
     def call(self, function: str, *arguments: Any) -> Any:
-        """Call a function of the CUDA runtime and give its result.
+        """Call a function of the CUDA runtime and give its result; a tuple where it has several.
 
         Raises:
             NandEdgeError: CUDA reports an error.
         """
         status, *results = getattr(self._cudart, function)(*arguments)
-        if status != self._cudart.cudaError_t.cudaSuccess:
+        if status == self._cudart.cudaError_t.cudaSuccess:
+            return results[0] if len(results) == 1 else tuple(results) or None
+        if status == self._cudart.cudaError_t.cudaErrorMemoryAllocation:
             raise NandEdgeError(
-                f"CUDA's {function}",
-                found=self._words(status),
-                needed="a call that succeeds",
-                do="check the GPU's free memory and state with nvidia-smi (tegrastats on a Jetson)",
+                "the GPU's memory",
+                found=f"not enough for CUDA's {function} ({self.free_memory()})",
+                needed="room for the engine and for its frames and maps",
+                do="end other programs on the GPU, or give smaller frames and batches",
             )
-        return results[0] if results else None
+        raise NandEdgeError(
+            f"CUDA's {function}",
+            found=self._words(status),
+            needed="a call that succeeds",
+            do="check the GPU's free memory and state with nvidia-smi (tegrastats on a Jetson)",
+        )
 
     def make_current(self) -> None:
         """Choose the device for the calling thread, which may be another one than loaded the engine."""
@@ -75,6 +92,35 @@ class Cuda:
     def synchronise(self) -> None:
         """Wait until all that was queued on the stream is done."""
         self.call("cudaStreamSynchronize", self.stream)
+
+    def record(self, queue: Callable[[], None]) -> Any:
+        """Record what `queue` puts on the stream, without doing it, and give the recording: a CUDA graph to launch.
+
+        Raises:
+            NandEdgeError: Something in it cannot be recorded, such as waiting for the device.
+        """
+        # What other threads do with CUDA meanwhile is their own.
+        mode = self._cudart.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
+        self.call("cudaStreamBeginCapture", self.stream, mode)
+        try:
+            queue()
+        except NandEdgeError:
+            # Ends the capture, which a fault has spoiled: CUDA says so again, and the stream is free.
+            self._cudart.cudaStreamEndCapture(self.stream)
+            raise
+        graph = self.call("cudaStreamEndCapture", self.stream)
+        try:
+            return self.call("cudaGraphInstantiate", graph, 0)
+        finally:
+            self.call("cudaGraphDestroy", graph)
+
+    def launch(self, recording: Any) -> None:
+        """Queue a recording on the stream."""
+        self.call("cudaGraphLaunch", recording, self.stream)
+
+    def forget(self, recording: Any) -> None:
+        """Free a recording."""
+        self.call("cudaGraphExecDestroy", recording)
 
     def close(self) -> None:
         """Free the stream."""
@@ -99,14 +145,15 @@ class Buffer:
         """Address of the host's side."""
         return self._host
 
-    def reserve(self, size: int) -> None:
-        """Make room for `size` bytes; addresses change when the buffer grows."""
+    def reserve(self, size: int) -> bool:
+        """Make room for `size` bytes; gives whether the buffer grew, and so moved."""
         if size <= self._capacity:
-            return
+            return False
         self.close()
         self._host = int(self._cuda.call("cudaMallocHost", size))
         self.device = int(self._cuda.call("cudaMalloc", size))
         self._capacity = size
+        return True
 
     def view(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """The host's side as an array; valid until the buffer grows or closes."""
@@ -133,13 +180,15 @@ class Buffer:
 
 
 def _import_cudart(target: Target) -> Any:
-    try:
-        from cuda.bindings import runtime
-    except ImportError as error:
-        raise TargetUnavailableError(
-            f"target {target.value!r}",
-            found=f"no cuda-python that can be imported ({error})",
-            needed="the package cuda-python, of the major version of the driver's CUDA",
-            do="pip install cuda-python",
-        ) from None
-    return runtime
+    reasons = []
+    for layout in _LAYOUTS:
+        try:
+            return importlib.import_module(layout)
+        except ImportError as error:
+            reasons.append(str(error))
+    raise TargetUnavailableError(
+        f"target {target.value!r}",
+        found=f"no cuda-python that can be imported ({reasons[0]})",
+        needed="the package cuda-python, of the major version of the driver's CUDA",
+        do="pip install cuda-python",
+    )

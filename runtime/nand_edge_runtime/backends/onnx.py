@@ -1,26 +1,22 @@
-"""ONNX Runtime: the portable engine, on the CPU by default and on CUDA when it is asked for by name."""
+"""ONNX Runtime: the portable engine, on the CPU by default, on CUDA or TensorRT when they are asked for by name."""
 
 from __future__ import annotations
 
-from contextlib import redirect_stderr, redirect_stdout
-from io import StringIO
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from nand_edge.bundle import GRAPH, Bundle
+from nand_edge.bundle import GRAPH, GRAPH_FOR_TENSORRT, Bundle
 from nand_edge.errors import NandEdgeError
 from nand_edge.manifest import Target
 from nand_edge.signature import FRAMES, OUTPUTS
-from nand_edge_runtime.backends.protocol import BackendOptions, Inputs, Outputs, TargetUnavailableError
-
-if TYPE_CHECKING:
-    import onnxruntime
-
-_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-_ERRORS_ONLY, _FATAL_ONLY = 3, 4
+from nand_edge_runtime.backends.onnx_binding import GpuBinding
+from nand_edge_runtime.backends.onnx_faults import first_line, is_about_memory, memory_fault
+from nand_edge_runtime.backends.onnx_placement import Placement
+from nand_edge_runtime.backends.onnx_session import CPU, TENSORRT, open_session
+from nand_edge_runtime.backends.protocol import FP32, BackendOptions, Inputs, Outputs, TargetUnavailableError
 
 
 class OnnxBackend:
-    """Runs `graph.onnx` in an ONNX Runtime session."""
+    """Runs the bundle's graph, or the engine of another precision, in an ONNX Runtime session."""
 
     target: ClassVar[Target] = Target.ONNX
 
@@ -28,97 +24,66 @@ class OnnxBackend:
         """Create the session.
 
         Raises:
-            TargetUnavailableError: ONNX Runtime or the provider is missing; there is no silent change of provider.
+            TargetUnavailableError: ONNX Runtime, the provider or an engine of the precision is missing, or the memory
+                for it; there is no silent change of provider.
             NandEdgeError: The provider is unknown or the graph cannot be loaded.
         """
-        self._session: Any = _session(bundle, options)
-        self._device = options.provider.upper()
+        self._file = _file(bundle, options)
+        self._session: Any = open_session(bundle, self._file, options)
+        given = {output.name for output in self._session.get_outputs()}
+        self._outputs = [name for name in OUTPUTS if name in given]
+        self._binding: Any = None
+        if options.provider != CPU:
+            self._binding = GpuBinding(self._session, bundle, self._outputs)
+        # What ran elsewhere than it was meant to is part of what the engine runs on.
+        placement = Placement.of(self._session, options.provider)
+        placement.check()
+        words = [placement.device, "" if options.precision == FP32 else options.precision]
+        self._device = ", ".join(word for word in words if word)
 
     @property
     def device(self) -> str:
-        """The provider: "CPU" or "CUDA"."""
+        """The provider, the precision where it is not fp32, and what runs on the CPU though it should not."""
         return self._device
 
     def run(self, inputs: Inputs) -> Outputs:
         """Run the graph once; see `Backend.run`."""
         try:
-            results = self._session.run(OUTPUTS, inputs)
+            if self._binding is not None:
+                return dict(self._binding.run(inputs))
+            # On a CPU, bound buffers save nothing: inputs are read where they lie, and outputs are copied either way.
+            return dict(zip(self._outputs, self._session.run(self._outputs, inputs), strict=True))
         except Exception as error:  # ONNX Runtime's own exceptions share no public base class
+            shape = list(inputs[FRAMES].shape)
+            if is_about_memory(error):
+                raise memory_fault(self._file, f"frames {shape}", error) from error
             raise NandEdgeError(
-                f"engine {GRAPH!r} in ONNX Runtime",
-                found=f"an error with frames {list(inputs[FRAMES].shape)}: {_first_line(error)}",
+                f"engine {self._file!r} in ONNX Runtime",
+                found=f"an error with frames {shape}: {first_line(error)}",
                 needed="a graph that runs on these frames",
                 do="run `nand-edge verify` on the bundle",
             ) from error
-        return dict(zip(OUTPUTS, results, strict=True))
 
     def close(self) -> None:
         """Free the session."""
+        self._binding = None
         self._session = None
 
 
-def _session(bundle: Bundle, options: BackendOptions) -> onnxruntime.InferenceSession:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise TargetUnavailableError(
-            "target 'onnx'",
-            found=f"no ONNX Runtime that can be imported ({_first_line(error)})",
-            needed="the package onnxruntime",
-            do="pip install onnxruntime",
-        ) from None
-    provider = _provider(onnxruntime, options.provider)
-    settings = onnxruntime.SessionOptions()
-    settings.log_severity_level = _ERRORS_ONLY
-    # Warnings of the library itself, such as of a missing GPU, would go to stderr between our own lines.
-    onnxruntime.set_default_logger_severity(_FATAL_ONLY)
-    if options.threads is not None:
-        settings.intra_op_num_threads = options.threads
-    try:
-        session = onnxruntime.InferenceSession(str(bundle.path(GRAPH)), settings, providers=[provider])
-    except Exception as error:  # ONNX Runtime's own exceptions share no public base class
-        raise NandEdgeError(
-            f"engine {GRAPH!r} of bundle {bundle.name!r}",
-            found=f"a graph that ONNX Runtime {onnxruntime.__version__} cannot load: {_first_line(error)}",
-            needed=f"a graph of opset {bundle.manifest.graph.opset}",
-            do="update onnxruntime or export the bundle again",
-        ) from error
-    _check_provider(session, provider)
-    return session
-
-
-def _provider(onnxruntime: Any, name: str) -> str:
-    if name not in _PROVIDERS:
-        raise NandEdgeError(
-            f"provider {name!r}",
-            found="an unknown name",
-            needed=f"one of {', '.join(_PROVIDERS)}",
-            do="correct the name",
-        )
-    provider = _PROVIDERS[name]
-    if provider not in onnxruntime.get_available_providers():
-        raise _no_provider(f"an ONNX Runtime built for {', '.join(onnxruntime.get_available_providers())}")
-    if name == "cuda" and hasattr(onnxruntime, "preload_dlls"):
-        # Finds CUDA and cuDNN where pip put them; what is missing it prints, and `_check_provider` says it better.
-        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-            onnxruntime.preload_dlls()
-    return provider
-
-
-def _check_provider(session: onnxruntime.InferenceSession, provider: str) -> None:
-    # A provider that fails to start leaves a session that runs on the CPU, with no more than a line in the log.
-    if session.get_providers()[0] != provider:
-        raise _no_provider(f"a session on {session.get_providers()[0]} only")
-
-
-def _no_provider(found: str) -> TargetUnavailableError:
-    return TargetUnavailableError(
-        "provider 'cuda' of ONNX Runtime",
-        found=found,
-        needed="CUDAExecutionProvider: an NVIDIA GPU with its driver, CUDA and cuDNN",
-        do="pip install onnxruntime-gpu on such a machine, or use the provider cpu",
+def _file(bundle: Bundle, options: BackendOptions) -> str:
+    """The graph of a precision; TensorRT lowers its own, and reads the graph that is laid out for it."""
+    if options.provider == TENSORRT and options.precision != "int8":
+        return GRAPH_FOR_TENSORRT
+    if options.precision == FP32:
+        return GRAPH
+    built = [engine for engine in bundle.manifest.engines if engine.target is Target.ONNX]
+    for engine in built:
+        if engine.precision == options.precision:
+            return engine.file
+    frames = " --frames DIR" if options.precision == "int8" else ""
+    raise TargetUnavailableError(
+        f"target 'onnx' of bundle {bundle.name!r} in {options.precision}",
+        found=f"engines in {', '.join(sorted({FP32, *(engine.precision for engine in built)}))}",
+        needed=f"one in {options.precision}",
+        do=f"nand-edge build {bundle.folder} --target onnx --precision {options.precision}{frames}",
     )
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

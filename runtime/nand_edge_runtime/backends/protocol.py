@@ -13,6 +13,9 @@ from nand_edge.manifest import Target
 
 FP32, BF16 = "fp32", "bf16"
 
+PRECISIONS = (FP32, "fp16", BF16, "int8", "fp8")
+"""What engines may compute in; which of them a bundle and a target have is for the target to say."""
+
 Inputs = dict[str, NDArray[Any]]
 """Arrays by their names in `nand_edge.signature.INPUTS`."""
 
@@ -29,15 +32,23 @@ class BackendOptions:
     """How an engine is to run.
 
     Attributes:
-        provider: ONNX Runtime's execution provider, `cpu` or `cuda`; other targets take only `cpu`, the default.
+        provider: ONNX Runtime's execution provider, `cpu`, `cuda` or `tensorrt`; other targets take only `cpu`, the
+            default.
         threads: CPU threads for one frame; None lets the engine choose.
-        precision: `fp32`, or `bf16`, which only OpenVINO takes: on CPUs that have it large encoders run about three
-            times faster, with maps that are less exact.
+        precision: One of `PRECISIONS`. For another than `fp32` the bundle must have an engine that was built in it;
+            ONNX Runtime's TensorRT lowers the graph to `fp16` and `bf16` itself.
+        cuda_graphs: Whether TensorRT and TensorRT-RTX record a run once per shape of frames and play it again, which
+            spares the launching of kernels; where an engine cannot be recorded it runs as ever, and says so. ONNX
+            Runtime's providers for GPUs refuse at once what they cannot record.
+        spinning: Whether ONNX Runtime's idle threads wait in a busy loop: fastest where a station has its cores to
+            itself. Without, they sleep, and leave cores and power to what else runs there.
     """
 
     provider: str = "cpu"
     threads: int | None = None
     precision: str = FP32
+    cuda_graphs: bool = False
+    spinning: bool = True
 
 
 class Backend(Protocol):

@@ -21,8 +21,12 @@ from nand_edge.normality import Normality, stack
 from nand_edge.region import whole_frame
 from nand_edge.signature import BASE_SCORE, CLIP_RAN, FRAMES, REGION, SCORE, THRESHOLD
 from nand_edge_export.engines.build import build_engine
+from nand_edge_export.engines.openvino_precise import keep_precise
+from nand_edge_export.engines.protocol import BuildOptions
+from nand_edge_runtime import Inspector
+from nand_edge_runtime.backends import openvino_cache
 
-REFERENCE = "samples/reference.tensorrt.safetensors"
+REFERENCE = "samples/reference.openvino.safetensors"
 
 
 def compiled(bundle: Bundle) -> openvino.CompiledModel:
@@ -49,10 +53,13 @@ def test_an_engine_that_agrees_with_the_samples_is_recorded_as_checked(bundle: B
 
     record = open_bundle(built.folder).manifest.engines[-1]
     assert (record.target, record.state) == (Target.OPENVINO, EngineState.PARITY_CHECKED)
-    assert record.file == "engines/openvino/model.xml"
+    assert record.file == "engines/openvino/fp32/model.xml"
     assert record.max_map_error is not None
     assert record.max_map_error < 1e-5
-    assert sorted(path.name for path in (built.folder / "engines/openvino").iterdir()) == ["model.bin", "model.xml"]
+    assert sorted(path.name for path in (built.folder / "engines/openvino/fp32").iterdir()) == [
+        "model.bin",
+        "model.xml",
+    ]
 
 
 def test_frames_of_any_size_and_any_number_of_normalities_go_in(bundle: Bundle) -> None:
@@ -68,6 +75,82 @@ def test_frames_of_any_size_and_any_number_of_normalities_go_in(bundle: Bundle) 
     unsuspicious = model(inputs(frames, np.inf, normalities[:1]))
     assert not unsuspicious[CLIP_RAN].any()
     assert np.array_equal(unsuspicious[SCORE], unsuspicious[BASE_SCORE])
+
+
+def has_bf16() -> bool:
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+@pytest.mark.skipif(not has_bf16(), reason="this CPU has no bf16")
+def test_a_bf16_engine_is_another_file_and_stays_near(bundle: Bundle) -> None:
+    both = build_engine(build_engine(bundle, Target.OPENVINO), Target.OPENVINO, BuildOptions(precision="bf16"))
+
+    record = both.manifest.engines[-1]
+    assert (record.precision, record.file) == ("bf16", "engines/openvino/bf16/model.xml")
+    assert record.max_map_error is not None
+    assert record.max_map_error < 0.1
+    frame = np.random.default_rng(0).integers(0, 256, (100, 77, 3), dtype=np.uint8)
+    with (
+        Inspector(both, target="openvino") as exact,
+        Inspector(both, target="openvino", precision="bf16") as quick,
+    ):
+        exact.threshold = quick.threshold = -1e30
+        expected, found = exact.inspect(frame), quick.inspect(frame)
+    assert (exact.device, quick.device) == ("CPU", "CPU, bf16")
+    assert found.clip_ran
+    assert not np.array_equal(found.suppression_map, expected.suppression_map)
+
+
+def test_what_is_no_networks_stays_float32_and_depthwise_convolutions_do(tmp_path: Path) -> None:
+    from openvino import opset13 as op
+
+    image = op.parameter([1, 4, 8, 8], openvino.Type.f32)
+    ones = np.ones((4, 1, 1, 3, 3), np.float32)
+    apart = op.group_convolution(image, ones, [1, 1], [1, 1], [1, 1], [1, 1])
+    joined = op.convolution(apart, np.ones((4, 4, 1, 1), np.float32), [1, 1], [0, 0], [0, 0], [1, 1])
+    own = op.convolution(joined, np.ones((4, 4, 1, 1), np.float32), [1, 1], [0, 0], [0, 0], [1, 1])
+    for node, name in ((apart, "clip/apart"), (joined, "clip/joined"), (own, "conv_7")):
+        node.set_friendly_name(name)
+    file = tmp_path / "model.xml"
+    openvino.save_model(openvino.Model([own], [image], "toy"), file, compress_to_fp16=False)
+
+    assert keep_precise(file) == 2
+    compiled = openvino.Core().compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "bf16"})
+    nodes = {node.get_friendly_name(): node.get_rt_info() for node in compiled.get_runtime_model().get_ops()}
+    precision = {name: str(nodes[name]["runtimePrecision"].value) for name in ("clip/apart", "clip/joined", "conv_7")}
+    lower = "bf16" if has_bf16() else "f32"
+    assert precision == {"clip/apart": "f32", "clip/joined": lower, "conv_7": "f32"}
+
+
+def test_the_second_start_comes_from_the_cache_and_computes_the_same(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openvino_cache, "cache_folder", lambda: tmp_path / "cache")
+    built = build_engine(bundle, Target.OPENVINO)
+    frame = np.random.default_rng(0).integers(0, 256, (100, 77, 3), dtype=np.uint8)
+    maps, files = [], []
+    for _ in range(2):
+        with Inspector(built, target="openvino") as inspector:
+            maps.append(inspector.inspect(frame).anomaly_map)
+        files.append(sorted(path for path in (tmp_path / "cache").rglob("*.blob")))
+
+    assert len(files[0]) == 1
+    assert files[0] == files[1]
+    assert np.array_equal(*maps)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="rights are another thing there")
+def test_a_cache_that_others_can_write_is_refused(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openvino_cache, "cache_folder", lambda: tmp_path / "cache")
+    built = build_engine(bundle, Target.OPENVINO)
+    Inspector(built, target="openvino").close()
+    (folder,) = (tmp_path / "cache/openvino").iterdir()
+    folder.chmod(0o777)
+
+    with pytest.raises(NandEdgeError, match="a folder that other users can write to"):
+        Inspector(built, target="openvino")
 
 
 def test_an_engine_that_disagrees_is_not_kept(bundle: Bundle) -> None:
@@ -88,12 +171,12 @@ def test_a_reference_that_is_no_number_agrees_with_nothing(bundle: Bundle) -> No
 
 def test_a_failed_build_leaves_the_older_engine(bundle: Bundle) -> None:
     built = build_engine(bundle, Target.OPENVINO)
-    older = (built.folder / "engines/openvino/model.xml").read_bytes()
+    older = (built.folder / "engines/openvino/fp32/model.xml").read_bytes()
     change_reference(built, 0.1)
 
     with pytest.raises(NandEdgeError, match="maps off"):
         build_engine(built, Target.OPENVINO)
-    assert (built.folder / "engines/openvino/model.xml").read_bytes() == older
+    assert (built.folder / "engines/openvino/fp32/model.xml").read_bytes() == older
 
 
 def test_without_samples_the_engine_counts_as_not_run(bundle: Bundle) -> None:
@@ -112,7 +195,7 @@ def test_damaged_samples_are_refused(bundle: Bundle) -> None:
 
 
 def test_a_graph_that_cannot_be_read_is_refused(bundle: Bundle) -> None:
-    bundle.path("graph.tensorrt.onnx").write_bytes(b"no graph")
+    bundle.path("graph.openvino.onnx").write_bytes(b"no graph")
 
     with pytest.raises(NandEdgeError, match="a graph that it cannot read"):
         build_engine(bundle, Target.OPENVINO)

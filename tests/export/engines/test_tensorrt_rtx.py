@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from nand_edge.manifest import EngineState, Target
 from nand_edge_export.engines import BuildOptions
 from nand_edge_export.engines.build import build_engine
 from nand_edge_export.engines.device import compute_capability_here
+from nand_edge_export.engines.tensorrt_options import HardwareCompatibility, Span, TensorRTOptions
+from nand_edge_runtime.backends.cuda_plan import HEAD_BYTES, version_of
 
 pytest.importorskip("tensorrt_rtx_bindings", reason="the extra rtx is not installed (Linux and Windows on x86-64 only)")
 
@@ -60,9 +63,88 @@ def test_a_second_build_replaces_the_first_and_another_gpu_gets_its_own(bundle: 
     assert [(engine.compute_capability, engine.limits["max_batch"]) for engine in engines] == [("8.6", 1), ("12.0", 8)]
 
 
-def test_a_capability_that_rtx_does_not_know_is_refused_with_those_it_does(bundle: Bundle) -> None:
-    with pytest.raises(NandEdgeError, match=r"found '9\.9', needed one of 7\.5, 8\.0, 8\.6"):
-        build_engine(bundle, Target.TENSORRT_RTX, BuildOptions(compute_capability="9.9"))
+def test_one_engine_for_several_gpus(bundle: Bundle) -> None:
+    options = replace(FOR_86, compute_capability="12.1,8.9,8.6")
+    record = build_engine(bundle, Target.TENSORRT_RTX, options).manifest.engines[-1]
+
+    assert record.compute_capability == "8.6,8.9,12.1"
+    assert record.file == "engines/tensorrt-rtx/sm86-sm89-sm121.engine"
+
+
+@pytest.mark.parametrize("capability", ["9.9", "8.6,9.9"])
+def test_a_capability_that_rtx_does_not_know_is_refused_with_those_it_does(bundle: Bundle, capability: str) -> None:
+    with pytest.raises(NandEdgeError, match=rf"found '{capability}', needed one of 7\.5, 8\.0, 8\.6"):
+        build_engine(bundle, Target.TENSORRT_RTX, BuildOptions(compute_capability=capability))
+
+
+@pytest.mark.parametrize(
+    ("capability", "precision", "first"),
+    [("7.5", "fp32", "8.0"), ("7.5,8.6", "bf16", "8.0"), ("8.6", "fp8", "8.9")],
+)
+def test_a_precision_that_a_gpu_cannot_multiply_in_is_refused(
+    bundle: Bundle, capability: str, precision: str, first: str
+) -> None:
+    options = BuildOptions(compute_capability=capability, precision=precision)
+    with pytest.raises(
+        NandEdgeError, match=rf"compiles no matrix products.*needed compute capability {first} or later"
+    ):
+        build_engine(bundle, Target.TENSORRT_RTX, options)
+
+
+def test_the_engine_is_for_the_shapes_that_were_asked_for(bundle: Bundle) -> None:
+    spans = TensorRTOptions(batches=Span(1, 2, 4), heights=Span(480, 480, 480), widths=Span(64, 640, 1280))
+    record = build_engine(
+        bundle, Target.TENSORRT_RTX, BuildOptions(compute_capability="8.6", tensorrt=spans)
+    ).manifest.engines[-1]
+
+    assert record.limits == {
+        "max_batch": 4,
+        "max_normalities": 8,
+        "max_vectors": 64,
+        "min_side": 64,
+        "max_side": 1280,
+        "min_height": 480,
+        "max_height": 480,
+        "min_width": 64,
+        "max_width": 1280,
+    }
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        TensorRTOptions(timing_cache=Path("timing.cache")),
+        TensorRTOptions(version_compatible=True),
+        TensorRTOptions(hardware_compatible=HardwareCompatibility.AMPERE),
+        TensorRTOptions(level=5),
+    ],
+)
+def test_what_tensorrt_alone_has_is_refused(bundle: Bundle, options: TensorRTOptions) -> None:
+    with pytest.raises(NandEdgeError, match="it chooses kernels where the engine runs, needed target 'tensorrt'"):
+        build_engine(bundle, Target.TENSORRT_RTX, replace(FOR_86, tensorrt=options))
+
+
+@pytest.mark.skipif(compute_capability_here() is not None, reason="this machine has a GPU")
+@pytest.mark.parametrize("options", [TensorRTOptions(refit=True), TensorRTOptions(strip=True)])
+def test_weights_that_can_be_exchanged_need_a_gpu(bundle: Bundle, options: TensorRTOptions) -> None:
+    with pytest.raises(NandEdgeError, match="no NVIDIA GPU in this machine, needed one"):
+        build_engine(bundle, Target.TENSORRT_RTX, replace(FOR_86, tensorrt=options))
+
+
+def test_weights_may_be_streamed(bundle: Bundle) -> None:
+    record = build_engine(
+        bundle, Target.TENSORRT_RTX, replace(FOR_86, tensorrt=TensorRTOptions(weight_streaming=True), tf32=True)
+    ).manifest.engines[-1]
+
+    assert record.lowered_by == {"products": "TF32"}
+
+
+def test_an_engine_tells_its_version_before_it_is_loaded(bundle: Bundle) -> None:
+    record = build_engine(bundle, Target.TENSORRT_RTX, FOR_86).manifest.engines[-1]
+
+    version = version_of(bundle.path(record.file).read_bytes()[:HEAD_BYTES])
+    assert version is not None
+    assert record.built_with == f"tensorrt-rtx {'.'.join(map(str, version))}"
 
 
 @pytest.mark.skipif(compute_capability_here() is not None, reason="this machine has a GPU")
