@@ -69,6 +69,9 @@ COMMANDS = {
     "info": Command("nand_edge.commands.info:info", "Show what a bundle, a normality or a detector file holds."),
     "inspect": Command("nand_edge_runtime.commands.inspect:inspect", "Inspect images, a folder, a video or a camera."),
     "verify": Command("nand_edge_runtime.commands.verify:verify", "Check on this device that a bundle computes right."),
+    "doctor": Command(
+        "nand_edge_runtime.commands.doctor:doctor", "Say what this machine has and lacks for each target."
+    ),
     "bench": Command("nand_edge_runtime.commands.bench:bench", "Measure latency, throughput and memory of a bundle."),
 }
 

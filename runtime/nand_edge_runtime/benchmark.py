@@ -147,4 +147,5 @@ def _setting(inspector: Inspector, options: BenchmarkOptions) -> dict[str, Any]:
         "size": f"{options.width}x{options.height}",
         "batch": options.batch,
         "reject_rate": options.reject_rate,
+        **({} if inspector.choice is None else {"choice": inspector.choice.to_json()}),
     }

@@ -63,12 +63,14 @@ class Inspector:
         target: The engine to use, never exchanged for another. `auto` (or an `Automatic`, with its settings) measures
             the bundle's engines here, takes the fastest and remembers it. None takes the bundle's engine for this
             machine's GPU, else ONNX Runtime.
-        provider: ONNX Runtime's provider, `cpu` or `cuda`.
+        provider: ONNX Runtime's provider, `cpu`, `cuda` or `tensorrt`.
         normalities: Names in the bundle, paths to .normality files or normalities; `[]` is none, None the bundle's own.
         threshold: What scores are compared with; None takes the bundle's.
         region: Where frames are inspected; None takes the bundle's.
         threads: CPU threads for one frame; None lets the engine choose.
-        precision: `fp32`, or `bf16` with the target `openvino`: faster where the CPU has it, maps less exact.
+        precision: `fp32`, or one that the bundle has an engine in; see `BackendOptions`.
+        spinning: Whether ONNX Runtime's idle threads wait in a busy loop; see `BackendOptions`.
+        cuda_graphs: Whether runs on a GPU are recorded and played again; see `BackendOptions`.
 
     Raises:
         NandEdgeError: The bundle is damaged, no engine of it can run here, or a normality does not fit.
@@ -85,6 +87,8 @@ class Inspector:
         region: Region | None = None,
         threads: int | None = None,
         precision: str = "fp32",
+        spinning: bool = True,
+        cuda_graphs: bool = False,
     ) -> None:
         self._bundle = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
         self._in_force = _InForce(
@@ -97,7 +101,10 @@ class Inspector:
         self._closed = False
         self._next_index = 0
         self._identity = self._bundle.sha256
-        self._backend = open_engine(self._bundle, target, BackendOptions(provider, threads, precision))
+        options = BackendOptions(
+            provider=provider, threads=threads, precision=precision, spinning=spinning, cuda_graphs=cuda_graphs
+        )
+        self._backend = open_engine(self._bundle, target, options)
 
     @property
     def bundle(self) -> Bundle:

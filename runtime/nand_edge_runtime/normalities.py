@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,9 @@ from nand_edge.normality import Normality, read_normality, stack
 from nand_edge.suppression import NormalityTensors
 
 NORMALITY_SUFFIX = ".normality"
+
+_KEPT = 128
+"""Normalities that stay in memory, some KiB each."""
 
 NormalityChoice = str | Path | Normality
 """A name in the bundle, a path to a .normality file, or a normality."""
@@ -62,8 +66,25 @@ def _find(bundle: Bundle, choice: NormalityChoice) -> Normality:
     if isinstance(choice, Normality):
         return choice
     if isinstance(choice, Path) or choice.endswith(NORMALITY_SUFFIX):
-        return read_normality(choice)
+        return _read(Path(choice))
+    for record in bundle.manifest.normalities:
+        if record.name == choice:
+            return _read(bundle.path(record.file))
     return bundle.normality(choice)
+
+
+def _read(path: Path) -> Normality:
+    """A normality's file, read again only when it is another one than last time: a line switches between few."""
+    try:
+        status = path.stat()
+    except OSError:
+        return read_normality(path)
+    return _read_once(path, (status.st_mtime_ns, status.st_size, status.st_ino))
+
+
+@lru_cache(maxsize=_KEPT)
+def _read_once(path: Path, _version: tuple[int, int, int]) -> Normality:
+    return read_normality(path)
 
 
 def _check_names(normalities: Sequence[Normality]) -> None:

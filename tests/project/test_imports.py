@@ -24,7 +24,7 @@ def test_imports_point_in_the_agreed_direction(repository: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["nand_edge_runtime", "nand_edge_runtime.commands.inspect", "nand_edge_export.commands.build"]
+    "package", ["nand_edge_runtime.inspector", "nand_edge_runtime.commands.inspect", "nand_edge_export.commands.build"]
 )
 def test_the_device_needs_neither_torch_nor_onnx(package: str) -> None:
     loaded = modules_loaded_by(f"import {package}")
@@ -37,6 +37,11 @@ def test_help_and_version_load_nothing_heavy(arguments: list[str]) -> None:
     loaded = modules_loaded_by(f"from nand_edge.command_line import main\nmain({arguments})")
     assert "typer" in loaded
     assert loaded.isdisjoint({*HEAVY, "nand_edge_export", "nand_edge_runtime"})
+
+
+def test_the_doctor_starts_without_what_it_looks_for() -> None:
+    loaded = modules_loaded_by("import nand_edge_runtime.commands.doctor")
+    assert loaded.isdisjoint({*HEAVY, "numpy", "pydantic", "safetensors", "nand_edge_export"})
 
 
 def test_calling_a_command_loads_only_its_side() -> None:

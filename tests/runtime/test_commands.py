@@ -12,7 +12,7 @@ from nand_edge.normality import Normality, write_normality
 
 FIELDS = {
     "frame", "index", "timestamp", "score", "base_score", "threshold", "verdict", "suppressed", "normalities",
-    "latency_ms", "bundle", "clip_ran",
+    "latency_ms", "bundle", "clip_ran", "taps_run", "score_is_bound",
 }  # fmt: skip
 
 
@@ -110,3 +110,19 @@ def test_verify_refuses_an_altered_bundle(own_bundle: Path, capsys: pytest.Captu
     graph.write_bytes(graph.read_bytes()[:-1] + b"\x00")
     assert main(["verify", str(own_bundle)]) == 1
     assert "graph.onnx with sha256" in capsys.readouterr().err
+
+
+def test_an_engine_that_nobody_built_names_the_command(toy_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", str(toy_bundle), "--precision", "int8", "--no-spinning", "--threads", "1"]) == 1
+    assert f"nand-edge build {toy_bundle} --target onnx --precision int8 --frames DIR" in capsys.readouterr().err
+
+
+def test_verify_fails_when_the_named_provider_cannot_run(
+    toy_bundle: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    if main(["verify", str(toy_bundle), "--provider", "cuda", "--json"]) == 0:
+        pytest.skip("this machine has CUDA")
+    (engine,) = json.loads(capsys.readouterr().out)["engines"]
+    assert (engine["target"], engine["outcome"]) == ("onnx", "cannot run here")
+    assert "provider 'cuda' of ONNX Runtime" in engine["reason"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 from toy_bundle import Spot
 
-_IMPORT = "import sys, json, nand_edge_runtime; print(json.dumps(sorted(sys.modules)))"
+_IMPORT = "import sys, json; from nand_edge_runtime import Inspector; print(json.dumps(sorted(sys.modules)))"
 
 _FIRST_VERDICT = """
 import json, sys, time

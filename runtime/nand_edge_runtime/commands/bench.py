@@ -15,6 +15,8 @@ from rich.table import Table
 from nand_edge.errors import NandEdgeError
 from nand_edge.files import whole_file
 from nand_edge_runtime.benchmark import BenchmarkOptions, BenchmarkResult, run_benchmark
+from nand_edge_runtime.commands.choosing import TARGET_HELP, USUAL_LOSS, MaxLoss, choosing
+from nand_edge_runtime.commands.engine_options import CudaGraphs, Precision, Provider, Spinning, Threads
 from nand_edge_runtime.inspector import Inspector
 from nand_edge_runtime.latency_chart import write_latency_chart
 
@@ -28,12 +30,14 @@ def bench(
     reject_rate: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the runs in which the CLIP branch is needed.")
     ] = 1.0,
-    target: Annotated[str | None, typer.Option(help="onnx, openvino, tensorrt or tensorrt-rtx.")] = None,
-    provider: Annotated[str, typer.Option(help="ONNX Runtime's provider: cpu or cuda.")] = "cpu",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads for one frame.")] = None,
-    precision: Annotated[
-        str, typer.Option(help="fp32, or bf16 with the target openvino: faster, less exact.")
-    ] = "fp32",
+    target: Annotated[str | None, typer.Option(help=TARGET_HELP)] = None,
+    max_loss: MaxLoss = USUAL_LOSS,
+    again: Annotated[bool, typer.Option("--again", help="For --target auto: measure, whatever is remembered.")] = False,
+    provider: Provider = "cpu",
+    threads: Threads = None,
+    spinning: Spinning = True,
+    precision: Precision = "fp32",
+    cuda_graphs: CudaGraphs = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result as JSON; - is stdout.")] = None,
     chart: Annotated[Path | None, typer.Option(help="Write a histogram as SVG.")] = None,
 ) -> None:
@@ -41,7 +45,24 @@ def bench(
     width, height = _parse_size(size)
     options = BenchmarkOptions(frames, height, width, batch, reject_rate)
     with (
-        Inspector(bundle, target=target, provider=provider, threads=threads, precision=precision) as inspector,
+        choosing(
+            target,
+            precision,
+            reject_rate=reject_rate,
+            max_loss=max_loss,
+            frame_size=(height, width),
+            batch=batch,
+            again=again,
+        ) as wished,
+        Inspector(
+            bundle,
+            target=wished,
+            provider=provider,
+            threads=threads,
+            spinning=spinning,
+            precision=precision,
+            cuda_graphs=cuda_graphs,
+        ) as inspector,
         Progress(console=Console(stderr=True), transient=True) as progress,
     ):
         task = progress.add_task("measuring", total=options.warmup + options.frames)

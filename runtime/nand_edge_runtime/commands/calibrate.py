@@ -23,6 +23,7 @@ from nand_edge.calibration import (
 from nand_edge.errors import NandEdgeError
 from nand_edge.files import require_writable_parent
 from nand_edge_runtime.calibrating import score_frames
+from nand_edge_runtime.commands.engine_options import Precision, Provider, Threads
 from nand_edge_runtime.inspector import Inspector
 from nand_edge_runtime.sources import Source, open_source
 
@@ -51,8 +52,9 @@ def calibrate(
     ] = None,
     no_normalities: Annotated[bool, typer.Option("--no-normalities", help="No normality is in force.")] = False,
     target: Annotated[str | None, typer.Option(help="onnx, openvino, tensorrt or tensorrt-rtx.")] = None,
-    provider: Annotated[str, typer.Option(help="ONNX Runtime's provider: cpu or cuda.")] = "cpu",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads for one frame.")] = None,
+    provider: Provider = "cpu",
+    threads: Threads = None,
+    precision: Precision = "fp32",
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Pass over unreadable images and count them.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the threshold, and leave the bundle as it is.")
@@ -85,6 +87,7 @@ def calibrate(
         provider=provider,
         normalities=[] if no_normalities else normality or None,
         threads=threads,
+        precision=precision,
     ) as inspector:
         scores = _scores(inspector, sources)
         setting = _setting(inspector)

@@ -14,6 +14,15 @@ from rich.table import Table
 
 from nand_edge.inspection import Inspection
 from nand_edge.region import make_region, parse_frame_size
+from nand_edge_runtime.commands.choosing import (
+    TARGET_HELP,
+    USUAL_LOSS,
+    USUAL_REJECT_RATE,
+    MaxLoss,
+    RejectRate,
+    choosing,
+)
+from nand_edge_runtime.commands.engine_options import CudaGraphs, Precision, Provider, Spinning, Threads
 from nand_edge_runtime.inspecting import Summary, inspect_source, jsonl_writer
 from nand_edge_runtime.inspector import Inspector
 from nand_edge_runtime.overlay import write_overlay
@@ -41,12 +50,14 @@ def inspect(
     region_mask: Annotated[Path | None, typer.Option(help="PNG; inspect only where it is not zero.")] = None,
     ignore_mask: Annotated[Path | None, typer.Option(help="PNG; inspect only where it is zero.")] = None,
     frame_size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT of the frames, for a region in pixels.")] = None,
-    target: Annotated[str | None, typer.Option(help="onnx, openvino, tensorrt or tensorrt-rtx.")] = None,
-    provider: Annotated[str, typer.Option(help="ONNX Runtime's provider: cpu or cuda.")] = "cpu",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads for one frame.")] = None,
-    precision: Annotated[
-        str, typer.Option(help="fp32, or bf16 with the target openvino: faster, less exact.")
-    ] = "fp32",
+    target: Annotated[str | None, typer.Option(help=TARGET_HELP)] = None,
+    reject_rate: RejectRate = USUAL_REJECT_RATE,
+    max_loss: MaxLoss = USUAL_LOSS,
+    provider: Provider = "cpu",
+    threads: Threads = None,
+    spinning: Spinning = True,
+    precision: Precision = "fp32",
+    cuda_graphs: CudaGraphs = False,
     frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Pass over unreadable images and count them.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
@@ -59,10 +70,11 @@ def inspect(
         raise typer.BadParameter("give either --normality or --no-normalities")
     summary = Summary()
     with ExitStack() as stack:
+        wished = stack.enter_context(choosing(target, precision, reject_rate=reject_rate, max_loss=max_loss))
         inspector = stack.enter_context(
             Inspector(
                 bundle,
-                target=target,
+                target=wished,
                 provider=provider,
                 normalities=[] if no_normalities else normality or None,
                 threshold=threshold,
@@ -73,7 +85,9 @@ def inspect(
                     frame_size=parse_frame_size(frame_size) if frame_size else None,
                 ),
                 threads=threads,
+                spinning=spinning,
                 precision=precision,
+                cuda_graphs=cuda_graphs,
             )
         )
         opened = open_source(source, skip_bad=skip_bad)
@@ -118,6 +132,7 @@ def _print_summary(summary: Summary, inspector: Inspector, *, as_json: bool) -> 
             "normalities": list(inspector.normalities),
             "threshold": inspector.threshold,
             "region": inspector.region.given_as,
+            **({} if inspector.choice is None else {"choice": inspector.choice.to_json()}),
         }
         print(json.dumps({**summary.to_json(), **setting}))
         return
