@@ -52,8 +52,12 @@ format: $(INSTALLED)  ## Format the code and mend what can be mended
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-bench: demo  ## Run the demo, measure latency and accuracy, and put the figures into the README
+bench: demo $(INSTALLED_ANOMALIB)  ## Run the demo, measure speed and accuracy, and put the figures into the README
+	$(PYTHON) benchmarks/prepare.py
+	$(PYTHON) benchmarks/speed.py
 	$(PYTHON) benchmarks/latency.py
+	$(PYTHON) benchmarks/peers.py
+	$(PYTHON) benchmarks/growth.py
 	$(PYTHON) benchmarks/detectors.py
 	$(PYTHON) benchmarks/demo.py
 	PYTHONPATH=examples $(PYTHON) benchmarks/accuracy.py

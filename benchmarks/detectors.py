@@ -30,7 +30,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from torch.nn import functional
 
-from latency import machine, make_frames, opencv_resize
+from nand_benchmarks.frames import make_frames, opencv_resize
+from nand_benchmarks.machine import machine
 from nand_edge.bundle import PARITY
 from nand_edge.files import whole_file
 from nand_edge.manifest import ThresholdRecord

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes the virtual environment VENV_ANOMALIB (default .venv-anomalib), in which the tests export models of anomalib.
+# Makes the virtual environment VENV_ANOMALIB (default .venv-anomalib), in which the tests export models of anomalib
+# and benchmarks/peers.py runs anomalib and AnomaVision.
 # anomalib's own packages are installed there; torch and what else VENV (default .venv) has is taken from there, which
 # saves some GB and a minute.
 set -euo pipefail
@@ -24,4 +25,7 @@ site "$main" >"$(site "$venv")/packages_of_the_main_environment.pth"
 echo "Installing anomalib into $venv"
 "$venv/bin/python" -m pip install --disable-pip-version-check "${quiet[@]}" \
     -c constraints.txt -c constraints-anomalib.txt anomalib
+# AnomaVision pins versions of numpy and matplotlib that anomalib does not take, and runs with newer ones.
+"$venv/bin/python" -m pip install --disable-pip-version-check "${quiet[@]}" --no-deps \
+    -c constraints-anomalib.txt anomavision easydict
 "$venv/bin/python" -W ignore -c "import anomalib.models"
