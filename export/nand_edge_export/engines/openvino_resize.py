@@ -74,7 +74,8 @@ class _Resize:
     The kernel is fast where the axis that it resizes comes first and all else lies beside each other behind it. So a
     pass over rows takes the frame as it is, and one over columns takes it transposed. Pillow's order depends on the
     frame's size; as an `If` within the gate is computed wrongly, both orders are, and the one that is not wanted gets
-    a single pixel of the frame.
+    a single pixel of the frame. The first frame of each size takes longer, since OpenVINO prepares the kernel for it:
+    0.3 s more at 640 x 480.
     """
 
     def __init__(self, frames: Any, sides: Sides) -> None:

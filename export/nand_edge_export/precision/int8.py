@@ -6,6 +6,7 @@ import onnx
 
 from nand_edge.manifest import Target
 from nand_edge_export.precision.memory_search import search_in_int8
+from nand_edge_export.precision.memory_search_nearest import nearest_in_int8
 from nand_edge_export.precision.protocol import Lowered, Request
 from nand_edge_export.precision.rounding import Kind, Rounding
 from nand_edge_export.precision.static import calibrated
@@ -14,12 +15,11 @@ from nand_edge_export.precision.static import calibrated
 def to_unsigned(model: onnx.ModelProto, request: Request) -> Lowered:
     """Unsigned activations and signed weights a channel, which x86 CPUs multiply fastest (VNNI, AMX).
 
-    For ONNX Runtime the search of a PatchCore's memory is done in integers, too.
+    The search of a PatchCore's memory is done in integers, too, and decided in fp32.
     """
-    if request.target is not Target.ONNX:
-        return calibrated(model, request, Rounding(outputs=False))
-    lowered = calibrated(model, request, Rounding())
-    if not search_in_int8(model):
+    for_onnx = request.target is Target.ONNX
+    lowered = calibrated(model, request, Rounding(outputs=for_onnx))
+    if not (search_in_int8(model) if for_onnx else nearest_in_int8(model)):
         return lowered
     return Lowered(model, {**lowered.lowered_by, "memory_search": "int8, then exact where it decides"})
 
