@@ -58,6 +58,11 @@ bench: demo $(INSTALLED_ANOMALIB)  ## Run the demo, measure speed and accuracy, 
 	$(PYTHON) benchmarks/latency.py
 	$(PYTHON) benchmarks/peers.py
 	$(PYTHON) benchmarks/growth.py
+	$(PYTHON) benchmarks/roofline.py
+	$(PYTHON) benchmarks/resize.py
+	$(PYTHON) benchmarks/runtime_cost.py
+	$(PYTHON) benchmarks/early_exit.py
+	PYTHONPATH=examples $(PYTHON) benchmarks/precision.py
 	$(PYTHON) benchmarks/detectors.py
 	$(PYTHON) benchmarks/demo.py
 	PYTHONPATH=examples $(PYTHON) benchmarks/accuracy.py
