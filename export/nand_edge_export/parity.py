@@ -40,8 +40,7 @@ _GATE_SHUT = float("inf")
 _ERRORS_ONLY = 3
 
 MAX_LEVEL_ERROR = 2
-"""What a resized pixel may be off by, grey levels: one for each of the two passes, though hardly a pixel in a million is
-off by more than one."""
+"""What a resized pixel may be off by, grey levels: each of the two passes may miss by one where a tie is rounded."""
 
 
 @dataclass(frozen=True)
