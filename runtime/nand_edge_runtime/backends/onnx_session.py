@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from contextlib import nullcontext, redirect_stderr, redirect_stdout
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 from nand_edge.bundle import Bundle
-from nand_edge.cache_folder import cache_folder
+from nand_edge.cache_folder import cache_folder, private_folder
 from nand_edge.errors import NandEdgeError
 from nand_edge_runtime.backends.onnx_faults import first_line, is_about_memory, memory_fault
 from nand_edge_runtime.backends.protocol import BackendOptions, TargetUnavailableError
@@ -159,7 +156,7 @@ def _cuda_settings(options: BackendOptions, version: tuple[int, ...]) -> dict[st
 
 
 def _tensorrt_settings(bundle: Bundle, options: BackendOptions) -> dict[str, str]:
-    folder = str(_own_folder(cache_folder() / "onnxruntime-tensorrt" / bundle.sha256[:16]))
+    folder = str(private_folder(cache_folder() / "onnxruntime-tensorrt" / bundle.sha256[:16]))
     settings = {
         "trt_engine_cache_enable": "True",
         "trt_engine_cache_path": folder,
@@ -171,21 +168,6 @@ def _tensorrt_settings(bundle: Bundle, options: BackendOptions) -> dict[str, str
     if options.cuda_graphs:
         settings["trt_cuda_graph_enable"] = "True"
     return settings
-
-
-def _own_folder(folder: Path) -> Path:
-    """A folder that only this user can write: who can put an engine there can run code in this process."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if os.name == "posix":
-        status = folder.stat()
-        if status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise NandEdgeError(
-                f"cache {str(folder)!r}",
-                found="a folder that other users can write to",
-                needed="one of this user alone, since engines are loaded from it",
-                do="remove the folder, or correct its owner and rights",
-            )
-    return folder
 
 
 def _version(onnxruntime: Any) -> tuple[int, ...]:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import stat
 from pathlib import Path, PurePosixPath
 
 from nand_edge.bundle import Bundle
-from nand_edge.cache_folder import cache_folder
-from nand_edge.errors import NandEdgeError
+from nand_edge.cache_folder import cache_folder, private_folder
 
 _log = logging.getLogger(__name__)
 
@@ -34,19 +31,10 @@ def model_cache(bundle: Bundle, file: str, version: str) -> Path | None:
     """
     folder = cache_folder() / "openvino" / f"{_identity(bundle, file)}-{version.partition('-')[0]}"
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        status = folder.stat()
+        return private_folder(folder)
     except OSError as error:
         _log.info("compiled models are not kept: folder %s cannot be made (%s)", folder, error.strerror)
         return None
-    if os.name == "posix" and (status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
-        raise NandEdgeError(
-            f"cache {str(folder)!r}",
-            found="a folder that other users can write to",
-            needed="one of this user alone, since models are loaded from it",
-            do="remove the folder, or correct its owner and rights",
-        )
-    return folder
 
 
 def _identity(bundle: Bundle, file: str) -> str:
