@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import platform
 import tempfile
 from collections.abc import Iterator
@@ -26,7 +25,6 @@ from nand_edge_export.precision import BF16, Source, source_graph_of
 
 _FOLDER = "engines/openvino"
 _FILE = "model.xml"
-_READER = "ONNX_ITERATOR"
 
 
 class OpenVINOBuilder:
@@ -97,8 +95,7 @@ class OpenVINOBuilder:
 
     def _model(self, bundle: Bundle, graph: Path) -> Any:
         try:
-            with _older_reader():
-                model = self._openvino.Core().read_model(str(graph))
+            model = self._openvino.Core().read_model(str(graph))
         except (RuntimeError, MemoryError) as error:
             raise self._refused(graph.name, f"a graph that it cannot read ({_last_line(error)})") from None
         inputs = {name for port in model.inputs for name in port.get_names()}
@@ -136,20 +133,6 @@ class OpenVINOBuilder:
             needed="a graph that it can read and run, and the memory for it",
             do="update openvino, export the bundle again, or build on a machine with more memory",
         )
-
-
-@contextmanager
-def _older_reader() -> Iterator[None]:
-    """Let OpenVINO read with its older ONNX reader: 2026.4's newer one refuses an `If` with four outputs."""
-    before = os.environ.get(_READER)
-    os.environ[_READER] = "0"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_READER]
-        else:
-            os.environ[_READER] = before
 
 
 def _search_in_bf16(source: Path, path: Path) -> bool:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -21,7 +18,6 @@ if TYPE_CHECKING:
 
 
 _ONE_FRAME = [1, -1, -1, 3]
-_READER = "ONNX_ITERATOR"
 _OUT_OF_MEMORY = ("bad_alloc", "out of memory", "cannot allocate", "could not allocate", "failed to allocate")
 
 
@@ -111,8 +107,7 @@ def _compile(bundle: Bundle, file: str, options: BackendOptions) -> openvino.Com
     _check_precision(core, options)
     try:
         if file == GRAPH_FOR_OPENVINO:
-            with _older_reader():
-                model = core.read_model(str(bundle.path(file)))
+            model = core.read_model(str(bundle.path(file)))
             model.reshape({FRAMES: _ONE_FRAME})
             return core.compile_model(model, "CPU", _settings(options))
         settings = _settings(options) | _cache_settings(bundle, file, openvino.__version__)
@@ -152,20 +147,6 @@ def _cache_settings(bundle: Bundle, file: str, version: str) -> dict[str, Any]:
     folder = model_cache(bundle, file, version)
     # Weights are read from the bundle, so that the cache stays small.
     return {} if folder is None else {"CACHE_DIR": str(folder), "CACHE_MODE": "OPTIMIZE_SIZE"}
-
-
-@contextmanager
-def _older_reader() -> Iterator[None]:
-    """Let OpenVINO read with its older ONNX reader: 2026.4's newer one refuses an `If` with four outputs."""
-    before = os.environ.get(_READER)
-    os.environ[_READER] = "0"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_READER]
-        else:
-            os.environ[_READER] = before
 
 
 def _is_about_memory(error: BaseException) -> bool:
