@@ -57,9 +57,9 @@ def test_the_product_is_the_squared_distance_between_rounded_patches(seed: int, 
     np.testing.assert_allclose(left @ factors, np.square(apart).sum(axis=2), atol=1e-6)
 
 
-# The same examples each time: the bound holds for features of usual width; at a width of one or two, where
-# roundings do not average out, it may be twice as much.
-@settings(max_examples=20, deadline=None, derandomize=True)
+# Seven stored bits round a number by at most 2 ** -8 of itself, so a vector moves by at most 2 ** -8 of its length, and
+# a distance by at most what its two ends move together (triangle inequality).
+@settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), patches=st.integers(1, 300), width=st.integers(1, 60), far=st.floats(0.02, 8.0))
 def test_distances_are_off_by_the_rounding_of_the_features_alone(
     seed: int, patches: int, width: int, far: float
@@ -69,7 +69,7 @@ def test_distances_are_off_by_the_rounding_of_the_features_alone(
     drawn = memory[generator.integers(patches, size=(2, 15))]
     features = (drawn + far / np.sqrt(width) * generator.standard_normal(drawn.shape)).astype(np.float32)
     longest = np.sqrt(np.square(memory).sum(axis=1).max())
-    rounding = 2.0**-9 * (np.sqrt(np.square(features).sum(axis=2)) + longest)
+    rounding = 2.0**-8 * (np.sqrt(np.square(features).sum(axis=2)) + longest)
     assert (np.abs(run(in_bf16(memory), features) - exact(memory, features)) <= rounding + 2e-3).all()
 
 
