@@ -22,6 +22,7 @@ GRAPH_FOR_TENSORRT = "graph.tensorrt.onnx"
 GRAPH_FOR_OPENVINO = "graph.openvino.onnx"
 PARITY = "parity.json"
 SAMPLES = "samples"
+TEXT_ENCODER = "text_encoder"
 CHOICE = "choice.json"
 """What a device measured; it may lie in the folder, and is no part of the bundle."""
 _MAX_MANIFEST_BYTES = 4 << 20

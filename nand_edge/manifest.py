@@ -5,9 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from enum import Enum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+)
 
 SCHEMA_VERSION: Literal[3] = 3
 
@@ -70,6 +77,15 @@ class ClipRecord(_Record):
     logit_scale: float
     weights: WeightsSource
     projection: WeightsSource
+
+
+class TextEncoderRecord(_Record):
+    """The CLIP's text tower, with which a device turns sentences into normalities."""
+
+    graph: str
+    tokenizer: str
+    context_length: int = Field(gt=1, description="token numbers of a text, padding included")
+    max_feature_error: float = Field(ge=0, description="largest difference of a text feature from torch")
 
 
 class RateRecord(_Record):
@@ -191,6 +207,7 @@ class Manifest(_Record):
     created: str
     detector: DetectorRecord
     clip: ClipRecord
+    text_encoder: TextEncoderRecord | None = None
     threshold: ThresholdRecord
     normalities: tuple[NormalityRecord, ...]
     region: RegionRecord | None = None
@@ -199,6 +216,14 @@ class Manifest(_Record):
     precision: str
     versions: dict[str, str]
     files: dict[str, FileRecord]
+
+    @model_serializer(mode="wrap")
+    def _without_absent_parts(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Bundles without a text encoder do not mention one, and so keep the hash that they always had."""
+        document: dict[str, Any] = serialise(self)
+        if self.text_encoder is None:
+            document.pop("text_encoder", None)
+        return document
 
     def sha256(self) -> str:
         """Hash over the whole manifest, and so over every file that it lists: the bundle's identity."""

@@ -45,6 +45,7 @@ from nand_edge_export.graph.files import write_graphs
 from nand_edge_export.graph.lowering import LOWERINGS, PORTABLE, Lowering
 from nand_edge_export.parity import GraphParity, check_graph, level_error, resize_by_graph
 from nand_edge_export.reference import Reference, Resize, pillow_resize
+from nand_edge_export.text_encoder import write_text_encoder
 
 SUFFIX = ".nand"
 MAX_MAP_ERROR = 1e-4
@@ -68,6 +69,7 @@ class Export:
         logit_scale: Factor of the cosine; None for the one that the projections were trained with.
         region: Where frames are inspected; None for everywhere.
         graph: What the graph gives, and when it stops.
+        text_encoder: Whether the CLIP's text tower goes along, so that the device can read sentences.
     """
 
     detector: Detector
@@ -78,6 +80,7 @@ class Export:
     logit_scale: float | None = None
     region: Region | None = None
     graph: GraphOptions = EVERYTHING
+    text_encoder: bool = False
 
     @property
     def scale(self) -> float:
@@ -152,7 +155,11 @@ def export_bundle(
         on_phase("comparing with the reference")
         parity = _check_graphs(export, samples, folder)
         (folder / PARITY).write_text(json.dumps(_parity_document(parity), indent=2) + "\n", encoding="utf-8")
-        write_manifest(folder, _manifest(export, output, parts, normalities, parity[0]))
+        manifest = _manifest(export, output, parts, normalities, parity[0])
+        if export.text_encoder:
+            on_phase("writing the text encoder")
+            manifest = manifest.model_copy(update={"text_encoder": write_text_encoder(export.clip, folder)})
+        write_manifest(folder, manifest)
     return open_bundle(output)
 
 

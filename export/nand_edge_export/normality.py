@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
+from nand_edge.from_words import normality_from_words
 from nand_edge.normality import Normality
-from nand_edge.phrases import phrases_for
-from nand_edge.prompts import april_gan_normal, normality_prompts
 from nand_edge_export.clip import Clip
 
 
@@ -34,18 +31,13 @@ def make_normality(
     Raises:
         NandEdgeError: The words, the object or the phrases cannot be used.
     """
-    states = tuple(phrases) if phrases else phrases_for(text, object_name)
-    prompts = normality_prompts(states)
-    text_features = np.stack([clip.text_features(april_gan_normal(object_name)), clip.text_features(prompts)])
-    return Normality(
+    return normality_from_words(
+        clip.text_features,
+        text,
+        object_name,
         name=name,
-        text=text,
-        object_name=object_name,
-        phrases=states,
-        phrases_from=phrases_from if phrases else "rules",
-        prompts=tuple(prompts),
         clip_sha256=clip.sha256,
         clip_model=clip.name,
-        features=text_features[None, :, None, :],
-        bias=np.zeros((1, 2, 1), np.float32),
+        phrases=phrases,
+        phrases_from=phrases_from,
     )

@@ -105,8 +105,16 @@ def _clip(manifest: Manifest) -> Table:
             "taps": ", ".join(map(str, clip.taps)),
             "text feature": f"{clip.width} numbers",
             "logit scale": f"{clip.logit_scale:.6g}",
+            "text encoder": _text_encoder(manifest),
         },
     )
+
+
+def _text_encoder(manifest: Manifest) -> str:
+    record = manifest.text_encoder
+    if record is None:
+        return "none: sentences are read on the workstation"
+    return f"{record.context_length} tokens, features within {record.max_feature_error:.1e} of torch"
 
 
 def _normalities(manifest: Manifest) -> Table:

@@ -90,6 +90,10 @@ def export(
             "--early-exit", help="Leave taps out once the verdict is certain; score and maps are bounds then."
         ),
     ] = False,
+    text_encoder: Annotated[
+        bool,
+        typer.Option("--text-encoder", help="Put the CLIP's text tower in, so that the device can read sentences."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as one JSON object.")] = False,
 ) -> None:
     """Export a base detector with normalities as one graph in a bundle, and compare it with torch."""
@@ -116,6 +120,7 @@ def export(
                 frame_size=parse_frame_size(frame_size) if frame_size else size_of_frames(frames),
             ),
             graph=GraphOptions(OUTPUTS if outputs is GraphOutputs.ALL else SCORES, early_exit),
+            text_encoder=text_encoder,
         )
         bundle = export_bundle(
             parts,
@@ -157,6 +162,7 @@ def _summary(bundle: Bundle) -> dict[str, object]:
         "normalities": [record.name for record in manifest.normalities],
         "threshold": manifest.threshold.model_dump(),
         "region": manifest.region.model_dump() if manifest.region else None,
+        "text_encoder": manifest.text_encoder is not None,
         "max_map_error": engine.max_map_error,
         "megabytes": round(sum(record.bytes for record in manifest.files.values()) / 1e6, 1),
     }

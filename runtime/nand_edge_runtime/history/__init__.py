@@ -1,0 +1,11 @@
+"""The history: what became of every frame, on record exactly once, with pictures of what deserves a look."""
+
+from __future__ import annotations
+
+from nand_edge_runtime.history.history import History
+from nand_edge_runtime.history.pictures import Maps
+from nand_edge_runtime.history.query import Query, Rate
+from nand_edge_runtime.history.reading import Reader
+from nand_edge_runtime.history.settings import HistorySettings
+
+__all__ = ["History", "HistorySettings", "Maps", "Query", "Rate", "Reader"]
