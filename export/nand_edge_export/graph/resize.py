@@ -59,17 +59,16 @@ def portable_resize(builder: Builder, frames: str, sides: tuple[int, int]) -> st
         )
 
     def shrink() -> str:
-        return _cast(
+        rows_first = builder.op("Greater", _rows_first(builder, planes, sides), builder.constant([0]))
+        resized = _either(
             builder,
-            _two_passes(
-                builder,
-                planes,
-                sides,
-                lambda values, axis: _antialiased_pass(builder, values, axis, axis.of(sides)),
-                dtype=TensorProto.UINT8,
-            ),
-            TensorProto.FLOAT,
+            rows_first,
+            lambda: _antialiased(builder, _antialiased(builder, planes, sides, _Axis.ROWS), sides, _Axis.COLUMNS),
+            # One operator for both axes takes a fifth less time than two, and it takes the columns first.
+            lambda: _antialiased(builder, planes, sides, *_Axis),
+            TensorProto.UINT8,
         )
+        return _cast(builder, resized, TensorProto.FLOAT)
 
     enlarged = builder.op("Or", *(_is_enlarged(builder, planes, axis, axis.of(sides)) for axis in _Axis))
     return _rgb(builder, _either(builder, enlarged, enlarge, shrink, TensorProto.FLOAT))
@@ -166,14 +165,15 @@ def _two_passes(
     )
 
 
-def _antialiased_pass(builder: Builder, planes: str, axis: _Axis, size: int) -> str:
+def _antialiased(builder: Builder, planes: str, sides: tuple[int, int], *axes: _Axis) -> str:
+    """Resize axes of uint8 planes with whole grey levels after each."""
     return builder.op(
         "Resize",
         planes,
         "",
         "",
-        builder.constant([size], "side"),
-        axes=[axis.value],
+        builder.constant([axis.of(sides) for axis in axes], "sides"),
+        axes=[axis.value for axis in axes],
         mode="cubic",
         antialias=1,
         cubic_coeff_a=-0.5,
