@@ -1,0 +1,7 @@
+"""Line-scan: endless lines of a web become tiles for the engine, and its verdicts a map of the roll."""
+
+from __future__ import annotations
+
+from nand_edge_runtime.line_scan.settings import LineScanSettings, LostLines
+
+__all__ = ["LineScanSettings", "LostLines"]
