@@ -47,17 +47,17 @@ def picture(part: Part, number: int) -> NDArray[np.uint8]:
     return image
 
 
-def lay_down(folder: Path, part: Part, number: int) -> str:
-    """Put a part's picture into a folder, whole at once as a camera's driver does, and give its name."""
-    name = f"{part.value}-{number:07d}.png"
+def picture_file(part: Part, number: int) -> bytes:
+    """A part's picture as a PNG file, cut short where the part is that."""
     _, encoded = cv2.imencode(".png", picture(part, number), [cv2.IMWRITE_PNG_COMPRESSION, 1])
     content = encoded.tobytes()
-    if part is Part.CORRUPT:
-        content = content[: len(content) // 2]
-    temporary = folder / f".{name}.part"
-    temporary.write_bytes(content)
-    temporary.replace(folder / name)
-    return name
+    return content[: len(content) // 2] if part is Part.CORRUPT else content
+
+
+def number_of(name: str) -> int | None:
+    """The number in a picture's name, such as 17 in `good-0000017.png`; None where it is no part's."""
+    kind, _, number = Path(name).stem.partition("-")
+    return int(number) if kind in {part.value for part in Part} and number.isdecimal() else None
 
 
 def detector_model() -> onnx.ModelProto:
