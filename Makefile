@@ -36,6 +36,7 @@ demo: $(INSTALLED)  ## Fit, say in words, export, build and inspect on real phot
 test: lint test-current test-oldest  ## Lint, then all tests, then the device's tests with the oldest versions
 
 test-current: $(INSTALLED) $(INSTALLED_ANOMALIB)  ## All tests
+	@tools/setup_system.sh
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n $(TEST_PROCESSES)
 
 test-oldest: $(INSTALLED_OLDEST)  ## The device's tests with the oldest versions that it allows
@@ -47,6 +48,7 @@ lint: $(INSTALLED)  ## Check style, types and the direction of imports
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(PYTHON) benchmarks/readme.py --check
+	$(PYTHON) tools/settings_reference.py --check
 
 format: $(INSTALLED)  ## Format the code and mend what can be mended
 	$(VENV)/bin/ruff check --fix .
@@ -61,6 +63,8 @@ bench: demo $(INSTALLED_ANOMALIB)  ## Run the demo, measure speed and accuracy, 
 	$(PYTHON) benchmarks/roofline.py
 	$(PYTHON) benchmarks/resize.py
 	$(PYTHON) benchmarks/runtime_cost.py
+	$(PYTHON) benchmarks/isolation.py
+	$(PYTHON) benchmarks/station.py
 	$(PYTHON) benchmarks/early_exit.py
 	PYTHONPATH=examples $(PYTHON) benchmarks/precision.py
 	$(PYTHON) benchmarks/detectors.py

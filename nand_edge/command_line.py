@@ -68,6 +68,19 @@ COMMANDS = {
     ),
     "info": Command("nand_edge.commands.info:info", "Show what a bundle, a normality or a detector file holds."),
     "inspect": Command("nand_edge_runtime.commands.inspect:inspect", "Inspect images, a folder, a video or a camera."),
+    "serve": Command(
+        "nand_edge_runtime.commands.serve:serve", "Run a station: cameras, reject gate, history, live page.", "station"
+    ),
+    "history": Command(
+        "nand_edge_runtime.commands.history:history", "Look up and export what became of a station's frames.", "station"
+    ),
+    "roll-report": Command(
+        "nand_edge_runtime.commands.roll_report:roll_report", "Report a roll of a line-scan camera: map and regions."
+    ),
+    "user": Command("nand_edge_runtime.commands.user:user", "Add, change or remove users of a live page.", "station"),
+    "add-normality": Command(
+        "nand_edge_runtime.commands.add_normality:add_normality", "Say on the device what is normal from now on."
+    ),
     "verify": Command("nand_edge_runtime.commands.verify:verify", "Check on this device that a bundle computes right."),
     "doctor": Command(
         "nand_edge_runtime.commands.doctor:doctor", "Say what this machine has and lacks for each target."

@@ -19,5 +19,5 @@ if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
 fi
 
 echo "Installing the oldest allowed versions of the device's side into $venv"
-"$venv/bin/python" -m pip install --disable-pip-version-check "${quiet[@]}" -c constraints-oldest.txt -e ".[test-device]"
+"$venv/bin/python" -m pip install --disable-pip-version-check "${quiet[@]}" -c constraints-oldest.txt -e ".[station,test-device]"
 "$venv/bin/python" -m nand_edge.installation

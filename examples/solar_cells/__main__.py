@@ -13,6 +13,7 @@ from rich.console import Console
 from nand_edge.errors import NandEdgeError
 from solar_cells.run import Settings, run, written
 from solar_cells.stages import Stages
+from solar_cells.station import offer
 from solar_cells.summary import closing_table, engines_table
 
 TRANSCRIPT = "output.txt"
@@ -37,7 +38,7 @@ def main() -> int:
     for each in (stages.console, stages.transcript):
         _close(each, summary, written(settings))
     (settings.output / TRANSCRIPT).write_text(transcript.getvalue(), encoding="utf-8")
-    return 0
+    return offer(console, settings.output)
 
 
 def _close(console: Console, summary: dict[str, Any], files: list[Path]) -> None:

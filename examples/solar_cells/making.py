@@ -72,6 +72,7 @@ def export(
         encoder=ClipEncoder(clip),
         normalities=normalities,
         threshold=threshold,
+        text_encoder=True,
     )
     first_of_each = {cell.label: cell for cell in reversed(cells)}
     return export_bundle(

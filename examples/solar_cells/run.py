@@ -19,6 +19,7 @@ from solar_cells.cells import GROUPS, OBJECT, good_cells, labelled_cells, link_f
 from solar_cells.device import DeviceResult, inspect_on_device, steps
 from solar_cells.report import render_report
 from solar_cells.stages import Stages
+from solar_cells.station import STATION, serve_command, write_station
 from solar_cells.summary import Run, summarise
 
 BUNDLE, DETECTOR, SUMMARY, REPORT = "solar-cell.nand", "solar-cell.detector", "summary.json", "report.html"
@@ -57,6 +58,7 @@ def run(settings: Settings, stages: Stages) -> dict[str, Any]:
     bundle, fitted_on = _make(settings, stages, data, cells)
     bundle, refused = _build(settings, stages, bundle)
     device = _inspect(stages, bundle, cells)
+    write_station(output)
     with stages.stage("report", "Write the report"):
         summary = summarise(Run(bundle, refused, device, fitted_on)) | {"try_next": try_next(output)}
         _write(output / REPORT, render_report(summary, device))
@@ -67,7 +69,7 @@ def run(settings: Settings, stages: Stages) -> dict[str, Any]:
 
 def written(settings: Settings) -> list[Path]:
     """What a run leaves in the output folder, the most interesting first."""
-    names = [REPORT, SUMMARY, BUNDLE, DETECTOR, *(f"{group.name}.normality" for group in GROUPS)]
+    names = [REPORT, SUMMARY, BUNDLE, STATION, DETECTOR, *(f"{group.name}.normality" for group in GROUPS)]
     return [settings.output / name for name in names]
 
 
@@ -76,6 +78,7 @@ def try_next(output: Path) -> list[str]:
     command = Path(os.path.relpath(Path(sys.executable).parent / "nand-edge"))
     bundle, cells = output / BUNDLE, output / CELLS
     return [
+        serve_command(output),
         f"xdg-open {output / REPORT}",
         f"{command} inspect {bundle} {cells} --normality stain --overlay {output}/overlays --jsonl {output}/out.jsonl",
         f'{command} normality "scratch" --object "{OBJECT}" -o {output}/scratch.normality',
