@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = (
     ROOT / "README.md",
     ROOT / "docs/speed.md",
+    ROOT / "docs/station.md",
     ROOT / "export/nand_edge_export/clip/nand_tiny/MODEL_CARD.md",
 )
 RESULTS = ROOT / "benchmarks" / "results"
