@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from nand_edge_runtime.line_scan.settings import LineScanSettings, LostLines
+from nand_edge_runtime.line_scan.tiles import TileMaker
 
-__all__ = ["LineScanSettings", "LostLines"]
+__all__ = ["LineScanSettings", "LostLines", "TileMaker"]

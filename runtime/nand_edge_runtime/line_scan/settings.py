@@ -61,6 +61,13 @@ class LineScanSettings(Settings):
         allow_inf_nan=False,
         description="Of one unit of the encoder's position, 1 where it tells millimetres; lines are counted otherwise.",
     )
+    position_tolerance: float = Field(
+        default=0.5,
+        gt=0,
+        le=1000,
+        allow_inf_nan=False,
+        description="Lines by which the encoder may be ahead of the lines that came before some count as lost.",
+    )
     lost_lines: LostLines = Field(
         default=LostLines.FILL, description="fill: tiles that hold them are rejects; cut: the strip begins anew."
     )
