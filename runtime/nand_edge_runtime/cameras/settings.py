@@ -93,7 +93,7 @@ class CameraSettings(Settings):
         min_length=1,
         max_length=4096,
         repr=False,
-        description="Index, /dev/video0, rtsp:// or http:// address, GStreamer pipeline, video, folder, or camera's id.",
+        description="Index, /dev/video0, rtsp:// or http:// address, GStreamer pipeline, video, folder, camera's id.",
     )
     kind: CameraKind | None = Field(
         default=None,
@@ -142,6 +142,9 @@ class CameraSettings(Settings):
         default=None, pattern=f"^{_VARIABLE}$", description="Environment variable with the password at the address."
     )
     rtsp_transport: str = Field(default="tcp", pattern="^(tcp|udp)$", description="How RTSP sends pictures: tcp, udp.")
+    decoder_threads: int = Field(
+        default=1, ge=1, le=64, description="Threads that decode a network stream; each more holds a frame back."
+    )
     width: int | None = Field(default=None, ge=1, le=65536, description="Pixels that the camera is set to.")
     height: int | None = Field(default=None, ge=1, le=65536, description="Lines that the camera is set to.")
 
@@ -158,8 +161,11 @@ class CameraSettings(Settings):
         description="A hot folder's file whose end cannot be seen counts as written when it was unchanged so long.",
     )
     give_up_s: float = Field(
-        default=5.0, gt=0, le=3600, description="A hot folder's file that is no image so long after its last change is a reject."
-    )  # fmt: skip
+        default=5.0,
+        gt=0,
+        le=3600,
+        description="A hot folder's file that is no whole image so long after its last change is a reject.",
+    )
     deadline_from: DeadlineFrom = Field(
         default=DeadlineFrom.READY, description="A hot folder's deadlines count from when a file is ready, or is read."
     )
@@ -180,7 +186,7 @@ class CameraSettings(Settings):
         default=None,
         ge=220,
         le=65535,
-        description="Bytes of a GigE packet; the largest that gets through if not given.",
+        description="Bytes of a GigE packet; the largest that gets through, if not given.",
     )
     buffers: int = Field(default=8, ge=1, le=1024, description="Buffers that the driver may fill.")
     cti: Path | None = Field(default=None, description="The GenTL producer's file of the camera's vendor, *.cti.")
