@@ -1,4 +1,4 @@
-"""Messages between the station and a process of its own: small JSON objects over a socket, and open files beside them."""
+"""Messages between the station and another process: small JSON objects over a socket, and open files beside them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import socket
 import struct
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 _LENGTH = struct.Struct("!I")
 _MAX_BYTES = 16 << 20
+_MAX_DESCRIPTORS = 4
 
 
 class ChannelClosedError(Exception):
@@ -19,7 +21,7 @@ class ChannelClosedError(Exception):
 
 
 class Channel:
-    """One end of a socket pair.
+    """One end of a socket pair; one thread at a time sends, and one receives.
 
     Args:
         connected: The socket, which is closed with the channel.
@@ -27,6 +29,8 @@ class Channel:
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
+        self._poll = select.poll()
+        self._poll.register(connected, select.POLLIN)
         self._read = bytearray()
         self._descriptors: list[int] = []
 
@@ -51,7 +55,7 @@ class Channel:
             raise ChannelClosedError(str(error)) from None
 
     def receive(self, timeout_s: float | None = None) -> dict[str, Any] | None:
-        """The next message, or None when there is none in time; open files that came with it are in `descriptors`.
+        """The next message, or None when there is none in time; for open files that came with it, `take_descriptors`.
 
         Raises:
             ChannelClosedError: Nobody is there any more.
@@ -61,11 +65,11 @@ class Channel:
             message = self._next()
             if message is not None:
                 return message
-            left = None if until is None else max(until - time.monotonic(), 0.0)
+            left_ms = None if until is None else max(until - time.monotonic(), 0.0) * 1e3
             try:
-                if not select.select([self._socket], [], [], left)[0]:
+                if not self._poll.poll(left_ms):
                     return None
-                data, descriptors, _, _ = socket.recv_fds(self._socket, 1 << 16, 4)
+                data, descriptors, _, _ = socket.recv_fds(self._socket, 1 << 16, _MAX_DESCRIPTORS)
             except (OSError, ValueError) as error:
                 raise ChannelClosedError(str(error)) from None
             if not data:
@@ -73,13 +77,33 @@ class Channel:
             self._read += data
             self._descriptors += descriptors
 
-    def take_descriptors(self) -> list[int]:
-        """The open files that came so far and were not taken."""
-        taken, self._descriptors = self._descriptors, []
+    def has_input(self) -> bool:
+        """Whether something came that was not yet received; safe from any thread."""
+        if self._socket.fileno() < 0:
+            return True
+        # A poll object of its own: one must not be used by two threads at once.
+        look = select.poll()
+        look.register(self._socket, select.POLLIN)
+        return bool(look.poll(0))
+
+    def take_descriptors(self, count: int) -> list[int]:
+        """The first open files of those that came and were not taken.
+
+        Raises:
+            ChannelClosedError: Fewer came than the message says.
+        """
+        if len(self._descriptors) < count:
+            raise ChannelClosedError(f"{len(self._descriptors)} open files instead of {count}")
+        taken, self._descriptors = self._descriptors[:count], self._descriptors[count:]
         return taken
 
+    def shut_down(self) -> None:
+        """End the conversation for both sides, and for whoever waits in `receive`; safe from any thread."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
-        """Let go of the socket."""
+        """Let go of the socket; nobody may be in `receive`."""
         self._socket.close()
 
     def _next(self) -> dict[str, Any] | None:

@@ -1,0 +1,76 @@
+"""A block of memory that two processes share, for pictures and maps: nothing of them is copied through a pipe.
+
+It has no name in the file system: it goes when the last process that holds it goes, however that one ends.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+
+class SharedBlock:
+    """Shared memory of a fixed size.
+
+    Args:
+        descriptor: The open file that it is; closed with the block.
+        size: Bytes, at least 1.
+    """
+
+    def __init__(self, descriptor: int, size: int) -> None:
+        self.size = size
+        self._descriptor = descriptor
+        self._memory = mmap.mmap(descriptor, size)
+
+    @classmethod
+    def create(cls, size: int) -> SharedBlock:
+        """A new block, all zeros.
+
+        Raises:
+            OSError: There is not so much memory.
+        """
+        if sys.platform == "linux":
+            descriptor = os.memfd_create("nand-edge")
+        else:
+            descriptor, path = tempfile.mkstemp(prefix="nand-edge-")
+            os.unlink(path)  # noqa: PTH108 - the file lives on as long as somebody has it open
+        try:
+            # Taken now: memory that runs out later would end the process that touches it.
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(descriptor, 0, size)
+            else:
+                os.ftruncate(descriptor, size)
+            return cls(descriptor, size)
+        except OSError:
+            os.close(descriptor)
+            raise
+
+    def fileno(self) -> int:
+        """The open file, to hand to another process, which makes a block of it."""
+        return self._descriptor
+
+    def view(self, shape: Sequence[int], dtype: DTypeLike = np.uint8) -> NDArray[Any]:
+        """An array that lies at the block's beginning, without a copy.
+
+        Raises:
+            ValueError: It does not fit.
+        """
+        size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+        if size > self.size or min(shape, default=1) < 0:
+            raise ValueError(f"no room for shape {list(shape)} in {self.size} bytes")
+        array: NDArray[Any] = np.ndarray(tuple(shape), dtype, buffer=self._memory)
+        return array
+
+    def close(self) -> None:
+        """Let go of the memory; where arrays still lie in it, it stays until they are gone."""
+        with suppress(BufferError):
+            self._memory.close()
+        os.close(self._descriptor)
