@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from nand_edge_runtime.history.export import csv_chunks, export, jsonl_chunks
 from nand_edge_runtime.history.history import History
+from nand_edge_runtime.history.opening import OpenedHistory
 from nand_edge_runtime.history.pictures import Maps
 from nand_edge_runtime.history.query import Query, Rate
 from nand_edge_runtime.history.reading import Reader
 from nand_edge_runtime.history.settings import HistorySettings
 
-__all__ = ["History", "HistorySettings", "Maps", "Query", "Rate", "Reader"]
+__all__ = [
+    "History",
+    "HistorySettings",
+    "Maps",
+    "OpenedHistory",
+    "Query",
+    "Rate",
+    "Reader",
+    "csv_chunks",
+    "export",
+    "jsonl_chunks",
+]

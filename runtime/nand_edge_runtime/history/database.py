@@ -53,6 +53,7 @@ class Database:
 
     def __init__(self, settings: HistorySettings, folder: Path, *, only_read: bool = False) -> None:
         self._url, self._secret = _address(settings, folder)
+        self._written_to: tuple[int, int] | None = None
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
         self.file = Path(self._url.database or "") if self.is_sqlite else None
         try:
@@ -111,6 +112,17 @@ class Database:
             )
         return int((count - free) * size)
 
+    def is_in_place(self) -> bool:
+        """Whether the SQLite file that is written to still has its name; what is written to a removed one is lost."""
+        if self.file is None or self._written_to is None:
+            return True
+        try:
+            return _identity(self.file) == self._written_to
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True  # its disk does not answer, which the next use says
+
     def is_sound(self) -> bool:
         """Whether SQLite finds its file in order; takes as long as reading it."""
         try:
@@ -149,6 +161,7 @@ class Database:
         """Close all connections that nobody uses; the next use opens new ones."""
         self._writer.dispose()
         self._reader.dispose()
+        self._written_to = None
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -176,26 +189,62 @@ class Database:
             arguments: dict[str, Any] = {"timeout": _WAIT_S, "check_same_thread": False}
             if only_read:
                 # A plain path would begin an empty file where there is none.
-                url = url.set(database=self.file.absolute().as_uri(), query={"mode": "ro", "uri": "true"})
+                query = {"mode": "ro", "uri": "true"} | ({"immutable": "1"} if self._cannot_change() else {})
+                url = url.set(database=self.file.absolute().as_uri(), query=query)
         else:
             arguments = {
                 "connect_timeout": _CONNECT_S,
-                "options": f"-c statement_timeout={_STATEMENT_MS} -c lock_timeout={_STATEMENT_MS // 3}",
+                "options": f"-c statement_timeout={_STATEMENT_MS} -c lock_timeout={_STATEMENT_MS // 3}"
+                f" -c default_transaction_read_only={'on' if only_read else 'off'}",
                 "tcp_user_timeout": _CONNECT_S * 1000,
                 "application_name": "nand-edge",
+                # A server that vanished while it was thinking is noticed within seconds, not hours.
+                "keepalives_idle": _CONNECT_S,
+                "keepalives_interval": 1,
+                "keepalives_count": _CONNECT_S,
             }
         engine = create_engine(
             url, pool_size=connections, max_overflow=0, pool_timeout=_WAIT_S, pool_pre_ping=not self.is_sqlite,
             connect_args=arguments, hide_parameters=True,
         )  # fmt: skip
         if self.is_sqlite:
-            event.listen(engine, "connect", _only_reading if only_read else _set_up)
+            event.listen(engine, "connect", _only_reading if only_read else self._set_up)
             event.listen(engine, "begin", _begin_reading if only_read else _begin_writing)
         return engine
 
+    def _set_up(self, connection: Any, _: object) -> None:
+        connection.isolation_level = None  # transactions begin where we say, tables included
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+        if self.file is not None:
+            self._written_to = _identity(self.file)
+
+    def _cannot_change(self) -> bool:
+        """Whether nobody writes to the SQLite file and this process may not: SQLite must be told, or it refuses."""
+        file = self.file
+        return (
+            file is not None
+            and not os.access(file.parent, os.W_OK)
+            and file.exists()
+            and not file.with_name(file.name + "-wal").exists()
+        )
+
+
+_PRAGMAS = ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=FULL", "journal_size_limit=16777216")
+
 
 def _address(settings: HistorySettings, folder: Path) -> tuple[URL, str]:
-    url = make_url(settings.url or f"sqlite:///{folder / SQLITE_FILE}")
+    if not settings.url:
+        return URL.create("sqlite+pysqlite", database=str(folder / SQLITE_FILE)), ""
+    try:
+        url = make_url(settings.url)
+    except (SQLAlchemyError, ValueError):
+        raise NandEdgeError(
+            "history.url",
+            found="no address of a database",
+            needed="postgresql://USER@HOST:PORT/NAME",
+            do="write it like that, or leave url out for a SQLite file",
+        ) from None
     if url.get_backend_name() == "sqlite":
         if not url.database or url.database == ":memory:":
             raise NandEdgeError(
@@ -216,14 +265,19 @@ def _address(settings: HistorySettings, folder: Path) -> tuple[URL, str]:
     return url.set(drivername="postgresql+psycopg"), secret
 
 
-def _set_up(connection: Any, _: object) -> None:
-    connection.isolation_level = None  # transactions begin where we say, tables included
-    for pragma in ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=FULL", "journal_size_limit=16777216"):
-        connection.execute(f"PRAGMA {pragma}").fetchall()
+def _identity(file: Path) -> tuple[int, int]:
+    stat = file.stat()
+    return stat.st_dev, stat.st_ino
 
 
 def _only_reading(connection: Any, _: object) -> None:
     connection.isolation_level = None
+    # SQLite's own knows no letters but A to Z.
+    connection.create_function("lower", 1, _folded, deterministic=True)
+
+
+def _folded(text: object) -> object:
+    return text.casefold() if isinstance(text, str) else text
 
 
 def _begin_writing(connection: Connection) -> None:

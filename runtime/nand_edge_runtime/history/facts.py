@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import zlib
+from dataclasses import replace
 from typing import Any
 
 from nand_edge.inspection import Verdict
@@ -49,7 +50,12 @@ def entered_line(frame: CameraFrame) -> bytes:
 
 def decided_line(record: FrameRecord) -> bytes:
     """A frame got its verdict."""
-    return _line({"fact": DECIDED, **record.to_json()})
+    try:
+        document = record.to_json()
+    except (TypeError, ValueError, OverflowError):
+        # A stage's time that is no number must not cost the record.
+        document = replace(record, latency_ms={}).to_json()
+    return _line({"fact": DECIDED, **document})
 
 
 def audit_line(changed: Changed) -> bytes:
@@ -80,7 +86,9 @@ def record_of(fact: dict[str, Any]) -> FrameRecord:
     Raises:
         KeyError, ValueError, TypeError: It is none.
     """
-    return FrameRecord.from_json(fact)
+    # What was no finite number came here as nothing, and is not known.
+    latency = {stage: time for stage, time in fact["latency_ms"].items() if time is not None}
+    return FrameRecord.from_json({**fact, "latency_ms": latency})
 
 
 def killed(entered: dict[str, Any]) -> FrameRecord:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nand_edge_runtime.history.database import Database, DatabaseAway, DatabaseDamaged
@@ -60,9 +61,9 @@ class History(Reader):
             station=station,
             on_change=self._publish,
         )
-        self._writer = PictureWriter(self._files, settings, records_bytes=self._records_bytes)
+        self._writer = PictureWriter(self._files, settings, records_bytes=self._records_bytes, on_change=self._publish)
         self._state, self._since = PartState.STARTING, time.time()
-        super().__init__(self._records, self._files, on_damage=self._keeper.suspect)
+        super().__init__(self._records, self._files, station=station, on_damage=self._keeper.suspect)
 
     def start(self) -> None:
         """Begin a run; frames of earlier ones that have no verdict become rejects as soon as the database takes them.
@@ -82,20 +83,25 @@ class History(Reader):
 
     def entered(self, frame: CameraFrame) -> None:
         """Write down that a frame entered."""
-        self._journal.entered(frame)
+        with self._harmless():
+            self._journal.entered(frame)
 
     def decided(self, decided: Decided) -> None:
         """Write down a verdict, and keep the picture if it deserves that."""
-        self._journal.decided(decided.record)
-        self._writer.offer(decided)
+        with self._harmless():
+            self._journal.decided(decided.record)
+        with self._harmless():
+            self._writer.offer(decided)
 
     def audit(self, changed: Changed) -> None:
         """Write down that somebody changed something."""
-        self._journal.audit(changed)
+        with self._harmless():
+            self._journal.audit(changed)
 
     def state(self, changed: StateChanged) -> None:
         """Write down that the station went into another state."""
-        self._journal.state(changed)
+        with self._harmless():
+            self._journal.state(changed)
 
     def stop(self, timeout_s: float) -> None:
         """End within this time; what the database lacks then is taken over at the next start."""
@@ -144,6 +150,15 @@ class History(Reader):
                 "pictures_megabytes": self._files.total_bytes / (1 << 20),
             },
         )
+
+    @contextmanager
+    def _harmless(self) -> Iterator[None]:
+        """Log what nobody foresaw; the record is counted as lost."""
+        try:
+            yield
+        except Exception:  # noqa: BLE001 - trouble with a record must not cost a verdict
+            _LOG.exception("the history stumbled over a fact")
+            self._journal.lost += 1
 
     def _records_bytes(self) -> int:
         file = self._records.file

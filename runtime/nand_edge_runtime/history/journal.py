@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from nand_edge.errors import NandEdgeError
-from nand_edge.files import whole_file
+from nand_edge.files import require_writable_parent, whole_file
 from nand_edge_runtime.history import facts, segments
 from nand_edge_runtime.history.segments import Position
 from nand_edge_runtime.station.frames import CameraFrame
@@ -54,6 +54,7 @@ class Journal:
         self._is_open, self._has_spare = False, True
         self._untold = 0
         self._synced = ("", 0)
+        self._flushed_name = ""
         self.identity = ""
         self.written = 0
         """Facts that are on the disk since the start."""
@@ -76,7 +77,7 @@ class Journal:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             names = segments.segments(self.folder)
-            self.identity = self._identity()
+            self._open_identity()
         except (OSError, NandEdgeError) as error:
             raise NandEdgeError(
                 f"journal {str(self.folder)!r}",
@@ -135,7 +136,8 @@ class Journal:
             return
 
     def prepare(self) -> None:
-        """Take the room for the next segment."""
+        """Take the room for the next segment, and mend what somebody removed."""
+        self._restore()
         try:
             segments.make_spare(self.folder, self._segment_bytes)
             self._has_spare = True
@@ -143,6 +145,8 @@ class Journal:
             if self._has_spare:
                 _LOG.warning("no room can be taken for the journal's next segment (%s)", error.strerror)
             self._has_spare = False
+        if self.identity and not (self.folder / _IDENTITY).exists():
+            self._keep_identity()
 
     def sync(self) -> None:
         """Make all that is written survive a power cut."""
@@ -150,7 +154,11 @@ class Journal:
             closed, self._unsynced = self._unsynced, []
             is_new = self._synced != (self._name, self._offset) and self._descriptor is not None
             current = os.dup(self._descriptor) if is_new and self._descriptor is not None else None
-            self._synced = self._name, self._offset
+            self._synced = name, _ = self._name, self._offset
+        if name != self._flushed_name:
+            with suppress(OSError):
+                segments.flush_names(self.folder)
+                self._flushed_name = name
         for descriptor in [*closed, *([] if current is None else [current])]:
             try:
                 _flush(descriptor)
@@ -169,27 +177,47 @@ class Journal:
                 path.unlink()
 
     def close(self) -> None:
-        """Write what can be written, and no more afterwards."""
+        """Write what can be written, and no more afterwards; `sync` may follow."""
         self.retry()
         with self._lock:
             self._is_open = False
             self._end_segment()
-        self.sync()
+            if self._backlog:
+                _LOG.error("%d facts could not be written before the end, and are lost", len(self._backlog))
 
-    def _identity(self) -> str:
-        """What tells this journal from all others that use the same database."""
-        path = self.folder / _IDENTITY
-        with suppress(FileNotFoundError):
-            kept = path.read_text(encoding="ascii", errors="replace").strip()
-            if kept:
-                return kept
-        identity = secrets.token_hex(16)
+    def _open_identity(self) -> None:
+        """Know what tells this journal from all others that use the same database.
+
+        Raises:
+            OSError, NandEdgeError: It cannot be read, or the folder cannot be written.
+        """
+        self.identity = identity_of(self.folder) or secrets.token_hex(16)
+        if not identity_of(self.folder):
+            require_writable_parent(self.folder / _IDENTITY)
+            self._keep_identity()
+
+    def _keep_identity(self) -> None:
         try:
-            with whole_file(path) as temporary:
-                temporary.write_text(identity, encoding="ascii")
-        except OSError as error:
-            _LOG.warning("the journal's identity cannot be kept (%s)", error.strerror)
-        return identity
+            with whole_file(self.folder / _IDENTITY) as temporary, temporary.open("w", encoding="ascii") as stream:
+                stream.write(self.identity)
+                stream.flush()
+                os.fsync(stream.fileno())
+        except (OSError, NandEdgeError) as error:
+            _LOG.warning("the journal's identity cannot be kept (%s)", getattr(error, "strerror", error))
+
+    def _restore(self) -> None:
+        """Write the open segment again where it was removed: what is in it is not lost as long as it is open."""
+        with self._lock:
+            if self._descriptor is None or not hasattr(os, "pread") or (self.folder / self._name).exists():
+                return
+            _LOG.error("the journal's folder was removed while it was in use; it is made again")
+            try:
+                again = segments.restored(self.folder, self._name, self._descriptor, self._offset)
+            except OSError as error:
+                self.trouble = f"the journal was removed and cannot be made again: {error.strerror}"
+                return
+            os.close(self._descriptor)
+            self._descriptor, self._synced, self._flushed_name = again, ("", 0), ""
 
     def _append(self, line: bytes, *, needed: bool = True) -> None:
         with self._lock:
@@ -250,6 +278,13 @@ class Journal:
             os.ftruncate(self._descriptor, self._offset)
         self._unsynced.append(self._descriptor)
         self._descriptor = None
+
+
+def identity_of(folder: Path) -> str:
+    """What tells the journal in a folder from all others; empty where nothing does yet."""
+    with suppress(FileNotFoundError):
+        return (folder / _IDENTITY).read_text(encoding="ascii", errors="replace").strip()
+    return ""
 
 
 def _flush(descriptor: int) -> None:

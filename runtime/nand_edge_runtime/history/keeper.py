@@ -142,12 +142,18 @@ class Keeper:
             self._suspected.clear()
             if not self._database.is_sound():
                 raise DatabaseDamaged("a reader found it damaged")
+        if not self._database.is_in_place():
+            self._database.close()
+            self._journal.audit(Changed("station", "began a new database: the file of the old one was removed"))
+            raise DatabaseAway("its file was removed; a new one is filled from the journal")
         if not self._known:
             self._database.prepare()
             self._store = self._store or self._make_store()
-            self._position = self._store.position()
-            self._ahead = segments.lines_after(self._journal.folder, self._position) - self._journal.written
-            self._known = True
+            position = self._store.position()
+            if position is None or position != self._position:
+                written = self._journal.mark()[1]
+                self._ahead = segments.lines_after(self._journal.folder, position) - written
+            self._position, self._known = position, True
         more = True
         while more:
             more = self._take_some()

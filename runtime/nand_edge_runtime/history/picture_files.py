@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import re
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ MAPS_SUFFIX = ".npz"
 _UNDATED = "00000000T00"
 _PART = ".part"
 _SUFFIXES = (".jpg", ".png")
+_HOUR = re.compile(r"\d{8}T\d{2}")
 
 
 class PictureFiles:
@@ -32,7 +34,7 @@ class PictureFiles:
     @property
     def total_bytes(self) -> int:
         """What the files take, as of `measure` and what was written and removed since."""
-        return sum(self._bytes.values())
+        return sum(list(self._bytes.values()))  # other threads ask while one writes
 
     def measure(self) -> None:
         """Look how much is there, and remove what was cut short."""
@@ -41,6 +43,8 @@ class PictureFiles:
             total = 0
             with os.scandir(self.folder / hour) as entries:
                 for entry in entries:
+                    if not entry.is_file(follow_symlinks=False):
+                        continue
                     if entry.name.endswith(_PART):
                         Path(entry.path).unlink(missing_ok=True)
                     else:
@@ -56,7 +60,8 @@ class PictureFiles:
     def picture(self, key: FrameKey, timestamp: float) -> Path | None:
         """A frame's picture, if it is kept."""
         places = (self.place(key, timestamp, suffix) for suffix in _SUFFIXES)
-        return next((place for place in places if place.is_file()), None)
+        # One without content was being written when the power went.
+        return next((place for place in places if place.is_file() and place.stat().st_size), None)
 
     def write(self, place: Path, content: bytes) -> None:
         """Write a file, whole or not at all.
@@ -85,7 +90,10 @@ class PictureFiles:
 
     def shrink(self, limit_bytes: int) -> None:
         """Remove the oldest until the rest takes no more than so many bytes."""
-        for hour in self._hours():
+        hours = self._hours()
+        for gone in self._bytes.keys() - set(hours):  # somebody removed it
+            del self._bytes[gone]
+        for hour in hours:
             if self.total_bytes <= limit_bytes:
                 return
             self._remove_files(hour, self.total_bytes - limit_bytes)
@@ -93,7 +101,11 @@ class PictureFiles:
     def _hours(self) -> list[str]:
         try:
             with os.scandir(self.folder) as entries:
-                return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+                return sorted(
+                    entry.name
+                    for entry in entries
+                    if _HOUR.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
+                )
         except FileNotFoundError:
             return []
 
@@ -103,7 +115,11 @@ class PictureFiles:
     def _remove_files(self, hour: str, enough_bytes: int | None) -> None:
         """Remove an hour's oldest files until so many bytes are free; all of them for None."""
         with os.scandir(self.folder / hour) as entries:
-            files = [(entry.stat(follow_symlinks=False), entry.path) for entry in entries]
+            files = [
+                (entry.stat(follow_symlinks=False), entry.path)
+                for entry in entries
+                if entry.is_file(follow_symlinks=False)
+            ]
         files.sort(key=lambda file: file[0].st_mtime_ns)
         removed = 0
         for stat, path in files:

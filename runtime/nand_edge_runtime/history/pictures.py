@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import logging
 import os
@@ -9,10 +10,12 @@ import shutil
 import sys
 import threading
 import time
+import zlib
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -30,6 +33,8 @@ from nand_edge_runtime.station.records import FrameRecord
 _LOG = logging.getLogger(__name__)
 
 _TIDY_EVERY_S = 60.0
+_TIDY_IN_TROUBLE_S = 2.0
+_MEASURE_EVERY_S = 3600.0
 _LOW_PRIORITY = 15
 _DAY_S = 86400.0
 _FOR_EACH_LINE_OF_PIXELS = 1 << 16
@@ -58,6 +63,7 @@ class PictureWriter:
         files: Where they go.
         settings: Which frames, in what form, and how long.
         records_bytes: What the records take of the room for both.
+        on_change: Called when `trouble` changes.
         clock: Says how old pictures are.
     """
 
@@ -67,17 +73,18 @@ class PictureWriter:
         settings: HistorySettings,
         *,
         records_bytes: Callable[[], int],
+        on_change: Callable[[], None] = lambda: None,
         clock: WallClock | None = None,
     ) -> None:
         self._files, self._settings, self._records_bytes = files, settings, records_bytes
-        self._clock = clock or WallClock()
+        self._clock, self._on_change = clock or WallClock(), on_change
         self._passes: Counter[str] = Counter()
         self._queue: deque[tuple[Decided, int]] = deque()
         self._queued_bytes = 0
         self._change = threading.Condition()
         self._stopping = False
         self._busy = False
-        self._has_room = True
+        self._measure_at = 0.0
         self._thread = threading.Thread(target=self._run, name="pictures", daemon=True)
         self.written = 0
         """Pictures since the start."""
@@ -135,16 +142,18 @@ class PictureWriter:
         while True:
             if time.monotonic() >= tidy_at:
                 self._guarded(self._tidy)
-                tidy_at = time.monotonic() + _TIDY_EVERY_S
+                tidy_at = time.monotonic() + (_TIDY_IN_TROUBLE_S if self.trouble else _TIDY_EVERY_S)
             with self._change:
-                self._change.wait_for(lambda: self._queue or self._stopping, timeout=_TIDY_EVERY_S)
+                self._change.wait_for(lambda: self._queue or self._stopping, tidy_at - time.monotonic())
                 if not self._queue:
                     if self._stopping:
                         return
                     continue
                 decided, size = self._queue.popleft()
                 self._busy = True
-            written = self._guarded(lambda decided=decided: self._write(decided))  # type: ignore[misc]
+            written = self._guarded(functools.partial(self._write, decided))
+            if not written:
+                tidy_at = min(tidy_at, time.monotonic() + _TIDY_IN_TROUBLE_S)
             with self._change:
                 self._queued_bytes -= size
                 self._busy = False
@@ -161,15 +170,13 @@ class PictureWriter:
         except (cv2.error, ValueError, MemoryError) as error:
             self._tell(f"a picture cannot be encoded ({type(error).__name__})")
         else:
-            if action == self._tidy or self._has_room:
-                self._tell("")
+            self._tell("")
             return True
         return False
 
     def _write(self, decided: Decided) -> None:
         record = decided.record
-        if not self._has_room:
-            raise OSError(0, "less room on the disk than minimum_free_megabytes")
+        self._require_room()
         suffix, content = _encoded(decided.image, self._settings)
         self._files.write(self._files.place(record.key, record.timestamp, suffix), content)
         if self._settings.maps and decided.inspection is not None and decided.inspection.has_maps:
@@ -184,20 +191,36 @@ class PictureWriter:
 
     def _tidy(self) -> None:
         self._files.folder.mkdir(parents=True, exist_ok=True)
-        self._files.measure()
+        if time.monotonic() >= self._measure_at:
+            self._files.measure()
+            self._measure_at = time.monotonic() + _MEASURE_EVERY_S
         if self._clock.may_judge_age():
             self._files.remove_before(self._clock.now() - self._settings.pictures_days * _DAY_S)
         self._files.shrink(self._limit())
-        lacking = (self._settings.minimum_free_megabytes << 20) - shutil.disk_usage(self._files.folder).free
+        self._require_room()
+
+    def _require_room(self) -> None:
+        """Leave the records their room, at the cost of the oldest pictures.
+
+        Raises:
+            OSError: There is too little without any picture.
+        """
+        lacking = self._lacking()
         if lacking > 0:
             self._files.shrink(max(self._files.total_bytes - lacking, 0))
-            lacking = (self._settings.minimum_free_megabytes << 20) - shutil.disk_usage(self._files.folder).free
-        self._has_room = lacking <= 0
+            if self._lacking() > 0:
+                raise OSError(0, "less room on the disk than minimum_free_megabytes")
+
+    def _lacking(self) -> int:
+        return (self._settings.minimum_free_megabytes << 20) - shutil.disk_usage(self._files.folder).free
 
     def _tell(self, trouble: str) -> None:
-        if trouble and trouble != self.trouble:
+        if trouble == self.trouble:
+            return
+        if trouble:
             _LOG.warning("pictures are not kept: %s", trouble)
         self.trouble = trouble
+        self._on_change()
 
 
 def read_maps(files: PictureFiles, key: FrameKey, timestamp: float) -> Maps | None:
@@ -212,7 +235,7 @@ def read_maps(files: PictureFiles, key: FrameKey, timestamp: float) -> Maps | No
             named = {name: stored[name].astype(np.float32) for name in ("anomaly_map", "base_map", "suppression_map")}
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, AttributeError, TypeError, BadZipFile, zlib.error) as error:
         raise _damaged(place, type(error).__name__) from None
     if any(kept.ndim != 2 or kept.size > _MOST_MAP_PIXELS for kept in named.values()):
         raise _damaged(place, "maps of another shape")

@@ -14,7 +14,7 @@ MOST = 10_000
 
 @dataclass(frozen=True)
 class Query:
-    """Which frames; what is None or empty does not narrow.
+    """Which frames; what is None, empty or no number does not narrow.
 
     Attributes:
         camera: Of this camera.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from sqlalchemy import ColumnElement, Select, Table, delete, select, text
+from sqlalchemy import ColumnElement, Select, Table, delete, select, text, true
 
 from nand_edge_runtime.history.clock import WallClock
 from nand_edge_runtime.history.database import Database
@@ -29,7 +29,7 @@ def remove_old_records(database: Database, settings: HistorySettings, clock: Wal
     if clock.may_judge_age():
         before = clock.now() - settings.records_days * _DAY_S
         removed += sum(
-            _remove_before(database, table, (table.c.station == station) & (table.c[column] < before))
+            _remove_before(database, table, _of(station, table, database) & (table.c[column] < before))
             for table, column in _TIMED
         )
     for _ in range(_MOST_TURNS):
@@ -47,6 +47,11 @@ def remove_old_records(database: Database, settings: HistorySettings, clock: Wal
 
 
 _TIMED = ((FRAMES, "timestamp"), (AUDIT, "at"), (STATES, "at"))
+
+
+def _of(station: str, table: Table, database: Database) -> ColumnElement[bool]:
+    """On a server each station looks after its own; a file is one station's, whatever its name was before."""
+    return true() if database.is_sqlite else table.c.station == station
 
 
 def _remove_before(database: Database, table: Table, old: ColumnElement[bool]) -> int:

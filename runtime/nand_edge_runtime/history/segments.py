@@ -121,6 +121,41 @@ def reserve(descriptor: int, size: int) -> None:
         os.posix_fallocate(descriptor, 0, size)
 
 
+def flush_names(folder: Path) -> None:
+    """Make the names of the files in a folder survive a power cut, where the system can.
+
+    Raises:
+        OSError: The disk is gone.
+    """
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def restored(folder: Path, name: str, descriptor: int, size: int) -> int:
+    """Write a segment again that somebody removed while it was open, and give the new file's descriptor, at its end.
+
+    Raises:
+        OSError: There is no room, or the disk is gone.
+    """
+    content = os.pread(descriptor, size, 0)
+    folder.mkdir(parents=True, exist_ok=True)
+    again = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_TRUNC | _BINARY, 0o640)
+    done = 0
+    try:
+        while done < len(content):
+            done += os.write(again, content[done:])
+    except OSError:
+        os.close(again)
+        (folder / name).unlink(missing_ok=True)
+        raise
+    return again
+
+
 def lines_after(folder: Path, start: Position | None) -> int:
     """How many lines there are from a place on, or in all.
 

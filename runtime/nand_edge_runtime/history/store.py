@@ -92,7 +92,7 @@ class Store:
         """One fact that the database refuses must not stop all that come after it."""
         if len(batch) <= 1:
             for fact in batch:
-                self._put_aside(fact, error)
+                self._put_aside(fact.content, error)
             with self._database.writing() as connection:
                 self._move(connection, start, end)
             return
@@ -149,10 +149,17 @@ class Store:
         """Frames that entered in a run that ended without their verdict are rejects, now that another run began."""
         these = and_(WAITING.c.journal == self._journal, WAITING.c.run != run)
         waiting = connection.execute(select(WAITING.c.entered).where(these)).scalars().all()
-        _insert(connection, FRAMES, [row_of(facts.killed(entered), self._station) for entered in waiting])
+        _insert(connection, FRAMES, [row for entered in waiting if (row := self._killed_row(entered)) is not None])
         connection.execute(delete(WAITING).where(these))
         if waiting:
             _LOG.warning("%d frames of an earlier run had no verdict when it ended: they are rejects", len(waiting))
+
+    def _killed_row(self, entered: dict[str, Any]) -> dict[str, Any] | None:
+        try:
+            return row_of(facts.killed(entered), self._station)
+        except _FAULTS_OF_A_FACT as error:
+            self._put_aside(entered, error)
+            return None
 
     def _move(self, connection: Connection, start: Position | None, end: Position) -> None:
         if start is None:
@@ -169,14 +176,14 @@ class Store:
         if moved != 1:
             raise PositionMoved
 
-    def _put_aside(self, fact: Fact, error: Exception) -> None:
+    def _put_aside(self, fact: dict[str, Any], error: Exception) -> None:
         self.refused += 1
         _LOG.error("a fact cannot be written to the database (%s); it is put aside in %s", type(error).__name__,
                    self._refused_file.name)  # fmt: skip
         try:
             if not self._refused_file.exists() or self._refused_file.stat().st_size < _REFUSED_BYTES:
                 with self._refused_file.open("a", encoding="utf-8") as stream:
-                    stream.write(json.dumps(fact.content) + "\n")
+                    stream.write(json.dumps(fact) + "\n")
         except OSError as fault:
             _LOG.error("nor can it be put aside (%s)", fault.strerror)
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     insert,
+    inspect,
     select,
     text,
     update,
@@ -72,6 +73,10 @@ FRAMES = Table(
     Index("nand_edge_frames_by_time", "timestamp"),
     Index("nand_edge_frames_by_verdict", "verdict", "id"),
     Index("nand_edge_frames_by_reason", "reason", "id"),
+    # Few frames pass only because of a normality, and they are asked for most.
+    Index(
+        "nand_edge_frames_suppressed", "id", sqlite_where=text("suppressed = 1"), postgresql_where=text("suppressed")
+    ),
 )
 """A row for each frame that entered and has its verdict."""
 
@@ -133,6 +138,44 @@ def make_or_migrate(connection: Connection) -> None:
         METADATA.create_all(connection)
         connection.execute(insert(META).values(key="version", value=str(VERSION)))
         return
+    version = _known(kept)
+    for step in range(version, VERSION):
+        MIGRATIONS[step](connection)
+    if version < VERSION:
+        connection.execute(update(META).where(META.c.key == "version").values(value=str(VERSION)))
+    METADATA.create_all(connection)  # where somebody removed one
+
+
+def require_tables(connection: Connection) -> None:
+    """Refuse to read tables that are not there, or of another version.
+
+    Raises:
+        NandEdgeError: They are not there, older or newer.
+    """
+    is_there = inspect(connection).has_table(META.name)
+    kept = connection.execute(select(META.c.value).where(META.c.key == "version")).scalar() if is_there else None
+    if kept is None:
+        raise NandEdgeError(
+            "the history's database",
+            found="no tables of a history",
+            needed="a database that a station has written to",
+            do="check the address, or start the station once",
+        )
+    if (version := _known(kept)) < VERSION:
+        raise NandEdgeError(
+            "the history's database",
+            found=f"tables of version {version}",
+            needed=f"version {VERSION}",
+            do="start the station once with this NAND Edge, which brings them up to date",
+        )
+
+
+def _known(kept: str) -> int:
+    """The version that is kept.
+
+    Raises:
+        NandEdgeError: It is newer than this one.
+    """
     version = int(kept) if kept.isascii() and kept.isdigit() else VERSION + 1
     if version > VERSION:
         raise NandEdgeError(
@@ -141,7 +184,4 @@ def make_or_migrate(connection: Connection) -> None:
             needed=f"version {VERSION} or older",
             do="install the NAND Edge that wrote it or a newer one, or set another url or state_folder",
         )
-    for step in range(version, VERSION):
-        MIGRATIONS[step](connection)
-    if version < VERSION:
-        connection.execute(update(META).where(META.c.key == "version").values(value=str(VERSION)))
+    return version
