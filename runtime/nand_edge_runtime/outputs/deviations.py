@@ -1,4 +1,4 @@
-"""What the gate did with frames otherwise than their record says: logged and on record, in bundles, not frame by frame."""
+"""What the gate did with frames otherwise than their record says: logged and on record, in bundles."""
 
 from __future__ import annotations
 

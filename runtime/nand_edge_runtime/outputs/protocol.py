@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from abc import ABC, abstractmethod
 
@@ -97,3 +98,9 @@ def in_words(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return type(error).__name__
+
+
+def quiet(library: str) -> None:
+    """Keep a library from logging each try to connect, with traceback; what matters is said as the output's state."""
+    if not logging.getLogger().isEnabledFor(logging.DEBUG):
+        logging.getLogger(library).setLevel(logging.CRITICAL)

@@ -49,6 +49,10 @@ class CommonSettings(Settings):
     )
     queue: int = Field(default=1000, ge=1, le=100_000, description="How many verdicts wait for it at most.")
 
+    def number_of(self, camera: str) -> int:
+        """The place of a camera in `cameras`, from 1; 0 where they are not named."""
+        return self.cameras.index(camera) + 1 if camera in self.cameras else 0
+
 
 class TlsSettings(Settings):
     """TLS towards a server: certificates and keys as PEM files."""
@@ -78,7 +82,7 @@ class ModbusSettings(CommonSettings):
     host: str = Field(pattern=_HOST, description="The PLC's name or address.")
     port: int = Field(default=502, ge=1, le=65535, description="Its port.")
     unit: int = Field(default=1, ge=0, le=255, description="The unit (device) identifier.")
-    register: int = Field(default=0, ge=0, le=65535 - 14, description="First of the 14 holding registers, from 0.")
+    register: int = Field(default=0, ge=0, le=65535 - 13, description="First of the 13 holding registers, from 0.")
     acknowledge_register: int | None = Field(
         default=None,
         ge=0,
@@ -166,6 +170,9 @@ class MqttSettings(CommonSettings):
         default="nand-edge/station",
         pattern=r"^[^#+\x00]{1,400}$",
         description="The messages' topics begin with this: /verdict, /status and /heartbeat.",
+    )
+    version: Literal["5", "3.1.1"] = Field(
+        default="5", description="Of the protocol; by 3.1.1 a broker cannot say that it refuses a topic."
     )
     client_id: str = Field(default="", max_length=128, description="The client's identity; one that is drawn.")
     username_env: str | None = Field(default=None, pattern=_VARIABLE, description="Environment variable: the user.")
