@@ -26,10 +26,9 @@ def coded_picture(part: Part, number: int, *, of: int = 16) -> NDArray[np.uint8]
         number: Below 2 ** 24.
         of: How many different pictures there are beneath the codes.
     """
-    image = _drawn(part, number % of).copy()
+    image: NDArray[np.uint8] = _drawn(part, number % of).copy()
     bits = _bits(part, number)
-    row = np.where(bits, _LIGHT, _DARK).astype(np.uint8).repeat(_WIDTH)
-    image[:_HEIGHT] = row[np.newaxis, :, np.newaxis]
+    image[:_HEIGHT] = np.where(bits, _LIGHT, _DARK).repeat(_WIDTH)[np.newaxis, :, np.newaxis]
     return image
 
 

@@ -174,8 +174,8 @@ class _Session(socketserver.StreamRequestHandler):
 
 
 def _description() -> str:
-    lines = ("v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=line", "c=IN IP4 0.0.0.0", "t=0 0", f"m=video 0 RTP/AVP {_PAYLOAD_JPEG}")
-    return "\r\n".join((*lines, "a=control:track1", "")) + ""
+    media = (f"m=video 0 RTP/AVP {_PAYLOAD_JPEG}", "a=control:track1")
+    return "\r\n".join(("v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=line", "c=IN IP4 0.0.0.0", "t=0 0", *media, ""))
 
 
 def main() -> None:

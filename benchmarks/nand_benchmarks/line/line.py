@@ -1,0 +1,273 @@
+"""A line: parts or a stream before a station, the station, and what hears its verdicts."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from typing_extensions import Self
+
+from nand_benchmarks.line.book import Book, Recorded
+from nand_benchmarks.line.broker import Broker
+from nand_benchmarks.line.cable import Cable
+from nand_benchmarks.line.feeder import Feeder
+from nand_benchmarks.line.judge import Findings, Receipt, judge
+from nand_benchmarks.line.ledger import Laid, read_ledger
+from nand_benchmarks.line.page import Page, add_user
+from nand_benchmarks.line.parts import Part
+from nand_benchmarks.line.processes import Process, free_port, module, wait_for_port
+from nand_benchmarks.line.received import Received
+from nand_benchmarks.line.station_process import StationProcess, Surroundings
+from nand_edge_runtime.station.frames import FrameKey
+
+_SETTLE_S = 30.0
+_LOOK_S = 0.05
+TOPIC = "line"
+
+
+class Source(str, Enum):
+    """What stands before the station."""
+
+    PARTS = "parts"
+    """A hot folder, every part with its name."""
+    HTTP = "http"
+    """A camera that sends JPEG pictures over HTTP, behind a cable that can be cut."""
+    RTSP = "rtsp"
+    """An RTSP camera."""
+
+
+class Ear(str, Enum):
+    """What hears the verdicts."""
+
+    WEBHOOK = "webhook"
+    MQTT = "mqtt"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a line is made of.
+
+    Attributes:
+        source: What stands before the station.
+        ear: What hears the verdicts.
+        per_second: Parts or pictures a second.
+        settings: Station settings beside the usual ones, tables merged key by key.
+        surroundings: What the station runs in.
+    """
+
+    source: Source = Source.PARTS
+    ear: Ear = Ear.WEBHOOK
+    per_second: float = 25.0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    surroundings: Surroundings = field(default_factory=Surroundings)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a line after its end.
+
+    Attributes:
+        records: All frames on record.
+        receipts: All verdicts that the output heard.
+        laid: When each frame came, by its identity, where that can be known.
+        findings: What is wrong.
+        stop_s: Seconds that the station's stop took.
+        restarts: How often the station ended by itself.
+    """
+
+    records: list[Recorded]
+    receipts: list[Receipt]
+    laid: dict[FrameKey, Laid]
+    findings: Findings
+    stop_s: float
+    restarts: int
+
+
+class Line:
+    """Starts all of it, and at the end asks all of it what happened.
+
+    Args:
+        folder: An empty folder of its own.
+        bundle: The station's bundle.
+        plan: What the line is made of.
+    """
+
+    def __init__(self, folder: Path, bundle: Path, plan: Plan) -> None:
+        self.folder, self.plan = folder, plan
+        self.hot_folder = folder / "parts"
+        self.hot_folder.mkdir(parents=True)
+        self._ledger = folder / "ledger.jsonl"
+        self._heard = folder / "heard.jsonl"
+        self.feeder = Feeder(self.hot_folder, self._ledger, per_second=plan.per_second)
+        self.cable = Cable(free_port())
+        self.camera = self._camera_process()
+        self.broker = Broker(folder, free_port())
+        self.receiver_port = free_port()
+        self.receiver = self._receiver_process()
+        self.received = Received(self._heard)
+        self.station = StationProcess(
+            folder, self._document(bundle), port=self._page_port, surroundings=plan.surroundings
+        )
+
+    def __enter__(self) -> Self:
+        """Start, and wait until verdicts are heard."""
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End whatever still runs."""
+        self.close()
+
+    def sign_in(self) -> Page:
+        """The live page, as an engineer who signs in."""
+        add_user(self.station.state_folder)
+        return Page(self.station.port)
+
+    def close(self) -> None:
+        """End all processes at once."""
+        self.feeder.stop()
+        self.station.stop()
+        for process in (self.camera, self.receiver):
+            process.kill()
+        self.cable.close()
+        self.broker.stop()
+
+    def finish(self, *, was_killed: bool = False) -> Evidence:
+        """End the line in order: no more parts, every verdict on record, the station's stop, and the judge.
+
+        Args:
+            was_killed: Whether the station was ended by force, so that only its last run could tell all verdicts.
+        """
+        self.feeder.stop()
+        self.camera.kill()
+        self._wait_until_settled()
+        stop_s = self.station.stop()
+        return self._evidence(stop_s, was_killed=was_killed)
+
+    def _start(self) -> None:
+        if self.plan.ear is Ear.MQTT:
+            self.broker.start()
+        self.receiver.start()
+        if self.plan.source is not Source.PARTS:
+            self.camera.start()
+            wait_for_port(self.camera_port)
+            self.cable.start(to=self.camera_port)
+        self.station.start()
+        if self.plan.source is Source.PARTS:
+            self.feeder.start()
+        if not self.received.wait_for_inspected(0.0, 5, _SETTLE_S):
+            raise TimeoutError(f"no verdict is heard:\n{self.station.output()[-2000:]}")
+
+    def _wait_until_settled(self) -> None:
+        """Wait until the files are taken, the history has them, and the output has heard what is on record."""
+        until = time.monotonic() + _SETTLE_S
+        while time.monotonic() < until and any(self.hot_folder.glob("*.png")):
+            time.sleep(_LOOK_S)
+        book = Book(self.station.state_folder)
+        quiet, known = 0, (-1, -1)
+        while time.monotonic() < until and quiet < 1.0 / _LOOK_S:
+            now = len(book.records()), len(self.received.all())
+            quiet = quiet + 1 if now == known and not book.waiting() else 0
+            known = now
+            time.sleep(_LOOK_S)
+
+    def _evidence(self, stop_s: float, *, was_killed: bool) -> Evidence:
+        book = Book(self.station.state_folder)
+        records, receipts = book.records(), list(self.received.all())
+        ledger = read_ledger(self._ledger)
+        is_stream = self.plan.source is not Source.PARTS
+        identities: dict[FrameKey, tuple[Part, int] | None] = {}
+        if is_stream:
+            identities = {record.key: book.code(record) for record in records if record.reason != "station stopped"}
+        runs = list(dict.fromkeys(record.key.run for record in records))
+        findings = judge(
+            records,
+            receipts,
+            parts={} if is_stream else ledger,
+            identities=identities,
+            stream=ledger if is_stream else {},
+            killed_runs=runs[:-1] if was_killed else (),
+        )
+        laid = {
+            record.key: ledger[number]
+            for record in records
+            if (number := _number(record, identities.get(record.key))) is not None and number in ledger
+        }
+        return Evidence(records, receipts, laid, findings, stop_s, len(self.station.restarts))
+
+    def _camera_process(self) -> Process:
+        self.camera_port = free_port()
+        name = "rtsp_server" if self.plan.source is Source.RTSP else "mjpeg_server"
+        arguments = (
+            "--port", str(self.camera_port), "--ledger", str(self._ledger), "--per-second", str(self.plan.per_second)
+        )  # fmt: skip
+        return Process(module(name, *arguments), self.folder / "camera.log")
+
+    def _receiver_process(self) -> Process:
+        log = ("--log", str(self._heard))
+        if self.plan.ear is Ear.MQTT:
+            command = module("mqtt_receiver", "--port", str(self.broker.port), "--topic", f"{TOPIC}/verdict", *log)
+        else:
+            command = module("webhook_receiver", "--port", str(self.receiver_port), *log)
+        return Process(command, self.folder / "receiver.log")
+
+    def _document(self, bundle: Path) -> dict[str, Any]:
+        self._page_port = free_port()
+        document: dict[str, Any] = {
+            "name": "line",
+            "bundle": str(bundle),
+            "engine": {"threads": 1, "hang_timeout_s": 1.0},
+            "camera": [self._camera()],
+            "output": [self._output()],
+            "history": {"write_every_s": 0.2, "picture_passes_every": 1, "maps": False},
+            "web": {"port": self._page_port},
+        }
+        for key, value in self.plan.settings.items():
+            known = document.get(key)
+            if isinstance(known, list):
+                document[key] = [{**known[0], **value}]
+            else:
+                document[key] = {**known, **value} if isinstance(known, dict) else value
+        return document
+
+    def _camera(self) -> dict[str, Any]:
+        if self.plan.source is Source.PARTS:
+            return {
+                "name": "parts", "kind": "hot-folder", "source": str(self.hot_folder), "give_up_s": 0.5, "queue": 8,
+                "deadline_ms": 500,
+            }  # fmt: skip
+        # Reading through the cable, whatever the camera is.
+        scheme = "rtsp" if self.plan.source is Source.RTSP else "http"
+        return {
+            "name": "stream", "source": f"{scheme}://127.0.0.1:{self.cable.port}/line", "read_timeout_s": 0.5,
+            "deadline_ms": 500,
+        }  # fmt: skip
+
+    def _output(self) -> dict[str, Any]:
+        common = {"name": "plc", "timeout_ms": 500}
+        if self.plan.ear is Ear.MQTT:
+            return {**common, "kind": "mqtt", "host": "127.0.0.1", "port": self.broker.port, "topic": TOPIC}
+        return {**common, "kind": "webhook", "url": f"http://127.0.0.1:{self.receiver_port}/verdicts"}
+
+
+def _number(record: Recorded, identity: tuple[Part, int] | None) -> int | None:
+    return record.number if record.number is not None else None if identity is None else identity[1]
+
+
+def empty_folder(folder: Path) -> Path:
+    """A folder with nothing in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder

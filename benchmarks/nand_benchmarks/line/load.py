@@ -1,0 +1,136 @@
+"""A station under load: several sources at once, how many frames it inspects, and how long verdicts take."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from nand_benchmarks.line.book import Book, Recorded
+from nand_benchmarks.line.parts import Part, picture
+from nand_benchmarks.line.processes import free_port
+from nand_benchmarks.line.station_process import StationProcess
+from nand_benchmarks.line.trial import percentile
+
+_VIDEO_FRAMES = 120
+_SIZE = (480, 640)
+_SETTLE_S = 2.0
+_DROPPED = "nand_edge_dropped_frames_total"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What came of a load.
+
+    Attributes:
+        given: Frames that the sources gave: those on record, and those that were dropped for newer ones.
+        recorded: Frames on record.
+        inspected: Frames that were inspected.
+        late: Verdicts that came after their deadline and are no rejects: there must be none.
+        reasons: How often each reason.
+        total_ms: From frame to verdict of inspected frames, percentiles 50, 90, 99 and the longest.
+        seconds: How long it was watched.
+    """
+
+    given: int
+    recorded: int
+    inspected: int
+    late: int
+    reasons: dict[str, int]
+    total_ms: dict[str, float]
+    seconds: float
+
+    @property
+    def inspected_share(self) -> float:
+        """Share of all frames that were inspected."""
+        return self.inspected / self.given if self.given else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures for the results."""
+        return {**vars(self), "inspected_share": round(self.inspected_share, 4)}
+
+
+def run_load(
+    bundle: Path,
+    folder: Path,
+    *,
+    sources: int,
+    per_second: float,
+    seconds: float,
+    deadline_ms: float = 100.0,
+    engine: Mapping[str, Any] | None = None,
+) -> Loaded:
+    """Let free-running sources give frames of 640 x 480 for a while.
+
+    Args:
+        bundle: What inspects them.
+        folder: An empty folder.
+        sources: How many.
+        per_second: Frames a second of each.
+        seconds: How long.
+        deadline_ms: From frame to verdict.
+        engine: Engine settings.
+    """
+    video = write_video(folder / "frames.avi")
+    cameras = [
+        {
+            "name": f"camera {number + 1}", "source": str(video), "kind": "video", "loop": True, "policy": "latest",
+            "frames_per_second": per_second, "deadline_ms": deadline_ms,
+        }
+        for number in range(sources)
+    ]  # fmt: skip
+    document = {
+        "name": "load",
+        "bundle": str(bundle),
+        "engine": dict(engine or {}),
+        "camera": cameras,
+        "web": {"port": (port := free_port())},
+    }
+    station = StationProcess(folder, document, port=port)
+    try:
+        station.start(120)
+        time.sleep(_SETTLE_S)
+        # What was on record or dropped before is the warming up.
+        before = station.metric(_DROPPED)
+        began = time.time()
+        time.sleep(seconds)
+        ended = time.time()
+        dropped = station.metric(_DROPPED) - before
+        time.sleep(_SETTLE_S)
+    finally:
+        station.stop()
+    records = [record for record in Book(station.state_folder).records() if began <= record.timestamp < ended]
+    return _summary(records, int(dropped), deadline_ms, ended - began)
+
+
+def write_video(path: Path) -> Path:
+    """A video of 640 x 480 of good parts, one bad part in twenty."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30, _SIZE[::-1])
+    for number in range(_VIDEO_FRAMES):
+        part = Part.BAD if number % 20 == 0 else Part.GOOD
+        writer.write(cv2.resize(picture(part, number), _SIZE[::-1], interpolation=cv2.INTER_LINEAR))
+    writer.release()
+    return path
+
+
+def _summary(records: list[Recorded], dropped: int, deadline_ms: float, seconds: float) -> Loaded:
+    totals = [(record, float(json.loads(record.latency_ms)["total"])) for record in records]
+    inspected = [total for record, total in totals if record.reason == "inspected"]
+    return Loaded(
+        given=len(records) + dropped,
+        recorded=len(records),
+        inspected=len(inspected),
+        late=sum(total > deadline_ms and record.verdict != "reject" for record, total in totals),
+        reasons=dict(Counter(record.reason for record in records)),
+        total_ms={
+            **{f"p{percent}": round(percentile(inspected, percent), 2) for percent in (50, 90, 99)},
+            "longest": round(max(inspected, default=float("nan")), 2),
+        },
+        seconds=round(seconds, 1),
+    )
