@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 
+from nand_edge_runtime.cameras.feed import CameraFeed
 from nand_edge_runtime.cameras.protocol import Camera, CameraError, EndOfSourceError, Taken
 from nand_edge_runtime.cameras.settings import CameraKind, CameraSettings, Policy
 
 __all__ = [
-    "CAMERAS", "Camera", "CameraError", "CameraKind", "CameraSettings", "EndOfSourceError", "Policy", "Taken",
-    "make_camera",
+    "CAMERAS", "Camera", "CameraError", "CameraFeed", "CameraKind", "CameraSettings", "EndOfSourceError", "Policy",
+    "Taken", "make_camera",
 ]  # fmt: skip
 
 CAMERAS: dict[CameraKind, tuple[str, str]] = {

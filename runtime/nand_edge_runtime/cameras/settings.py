@@ -249,6 +249,13 @@ class CameraSettings(Settings):
         return self.source_kind in FILES
 
     @property
+    def is_timeless(self) -> bool:
+        """Whether its frames' deadlines begin when their turn comes: nothing on a line moves on meanwhile."""
+        if self.source_kind is CameraKind.HOT_FOLDER:
+            return self.deadline_from is DeadlineFrom.READ
+        return self.is_held_back and self.frames_per_second is None
+
+    @property
     def queue_policy(self) -> Policy:
         """Which frames enter the station: what the settings say, or what suits the source."""
         return self.policy or (Policy.LATEST if self.is_free_running else Policy.EVERY)
