@@ -63,6 +63,7 @@ class OpenRoll:
         self._newest = 0
         self._length = self._width = 0.0
         self._full = False
+        self._written_tiles = 0
         self.trouble = ""
         """Why nothing can be written; empty when all is well."""
 
@@ -106,6 +107,11 @@ class OpenRoll:
         standings = {name: self._counts[name] for name in (_REGION, _SUPPRESSED, _SMALL, _NOT_LISTED)}
         return Totals(**counts, **standings, length_mm=self._length, width_mm=self._width)
 
+    def write_changes(self, at: float) -> None:
+        """Bring what has changed to the disk, if anything has."""
+        if self.tiles != self._written_tiles:
+            self.write(at)
+
     def write(self, at: float) -> None:
         """Bring what has changed to the disk; what it does not take is tried again the next time."""
         try:
@@ -114,6 +120,7 @@ class OpenRoll:
             self._tell_trouble(str(error))
         else:
             self._tell_trouble("")
+            self._written_tiles = self.tiles
             self._changed.clear()
             self._gone.clear()
             self._stretches.clear()

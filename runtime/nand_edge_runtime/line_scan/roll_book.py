@@ -184,6 +184,7 @@ class RollBook:
                 continue
             roll = self._roll(camera)
             if roll is None:
+                self.dropped += 1
                 continue
             roll.untold(missed)
             roll.tell(told.record, place, told.inspection)
@@ -203,7 +204,7 @@ class RollBook:
         file = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now))}-{secrets.token_hex(3)}{SUFFIX}"
         header = Header(camera, name, now, now, None, settings.model_dump(mode="json"))
         _make_room(roll_files(self._folder.parent, camera), settings)
-        roll = OpenRoll(self._folder / quote(camera, safe=" ") / file, header, settings)
+        roll = OpenRoll(self._folder / quote(camera, safe="") / file, header, settings)
         self._rolls[camera] = roll
         return roll
 
@@ -218,9 +219,7 @@ class RollBook:
     def _write(self) -> None:
         now = time.time()
         for roll in self._rolls.values():
-            if not roll.tiles:
-                continue
-            roll.write(now)
+            roll.write_changes(now)
         troubles = [roll.trouble for roll in self._rolls.values() if roll.trouble]
         self._tell(f"the map of a roll cannot be written ({troubles[0]})" if troubles else "")
 
@@ -261,8 +260,8 @@ def _make_room(files: list[Path], settings: LineScanSettings) -> None:
     """Remove the oldest rolls until the rest, and one more, are what is kept."""
     sizes = {path: bytes_of(path) for path in files}
     total = sum(sizes.values())
-    for number, path in enumerate(files):
-        if len(files) - number < settings.rolls_kept and total <= settings.rolls_megabytes << 20:
+    for removed, path in enumerate(files):
+        if len(files) - removed < settings.rolls_kept and total <= settings.rolls_megabytes << 20:
             return
         _quietly_remove(path)
         total -= sizes[path]
