@@ -118,16 +118,12 @@ class _Child:
             raise ChannelClosedError("frames without memory for them")
         inspections = judge.judge(list(self._frames.view(message["shape"])))
         side = inspections[0].anomaly_map.shape[0]
-        if side:
-            maps = self._maps.view([len(inspections), 3, side, side], np.float32)
-            for place, inspection in zip(maps, inspections, strict=True):
-                _write_maps(place, inspection)
-        return {
-            "is": "answer",
-            "id": message["id"],
-            "side": side,
-            "inspections": [_facts(inspection) for inspection in inspections],
-        }
+        maps = self._maps.view([len(inspections), 3, side, side], np.float32)
+        facts = [
+            {**_facts(inspection), "untouched": _write_maps(place, inspection)}
+            for place, inspection in zip(maps, inspections, strict=True)
+        ]
+        return {"is": "answer", "id": message["id"], "side": side, "inspections": facts}
 
     def _take(self, name: str, size: int) -> None:
         (descriptor,) = self._channel.take_descriptors(1)
@@ -157,8 +153,13 @@ def _step_back(niceness: int) -> None:
         Path("/proc/self/autogroup").write_text(str(niceness), encoding="ascii")
 
 
-def _write_maps(place: NDArray[np.float32], inspection: Inspection) -> None:
-    place[0], place[1], place[2] = inspection.anomaly_map, inspection.base_map, inspection.suppression_map
+def _write_maps(place: NDArray[np.float32], inspection: Inspection) -> bool:
+    """Write base map, final map and suppression map; says whether the first is all, as where no words were needed."""
+    place[0] = inspection.base_map
+    if not inspection.suppression_map.any() and np.array_equal(inspection.anomaly_map, inspection.base_map):
+        return True
+    place[1], place[2] = inspection.anomaly_map, inspection.suppression_map
+    return False
 
 
 def _facts(inspection: Inspection) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,9 @@ _START = "from nand_edge_runtime.engine_process.child import main; main()"
 _LIBRARY_PATH = "PYTHONPATH"
 _LOOK_S = 0.05
 _END_S = 0.3
-_NO_MAP: NDArray[np.float32] = np.empty((0, 0), dtype=np.float32)
+
+Maps = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+"""Final map, base map and suppression map, each float32 [M, M]."""
 
 
 @dataclass(frozen=True)
@@ -223,7 +227,7 @@ class ChildProcess:
     def _new_blocks(self, shape: Sequence[int]) -> list[str]:
         """Make memory for frames of this shape and their maps, where there is not enough; gives the new ones' names."""
         needed = {
-            "frames": int(np.prod(shape, dtype=np.int64)),
+            "frames": math.prod(shape),
             "maps": max(12 * shape[0] * self._map_size**2, 1),
         }
         new: dict[str, SharedBlock] = {}
@@ -257,7 +261,7 @@ class ChildProcess:
         maps = self._blocks["maps"].view([len(frames), 3, side, side], np.float32)
         inspections = []
         for frame, facts, drawn in zip(frames, answer["inspections"], maps, strict=True):
-            anomaly_map, base_map, suppression_map = drawn.copy() if side else (_NO_MAP, _NO_MAP, _NO_MAP)
+            anomaly_map, base_map, suppression_map = _maps(drawn, untouched=facts.pop("untouched"))
             latency: dict[str, float] = facts.pop("latency_ms")
             latency["transfer"] = (time.monotonic() - started) * 1e3 - latency["total"]
             inspection = Inspection(
@@ -283,6 +287,23 @@ class ChildProcess:
             needed="an engine that loads in its own process",
             do="run `nand-edge doctor`, or set another target under [engine]",
         )
+
+
+def _maps(drawn: NDArray[np.float32], *, untouched: bool) -> Maps:
+    """The maps as the child wrote them, [3, M, M], in memory of their own."""
+    if untouched:
+        base = drawn[0].copy()
+        return base, base, _nothing_suppressed(len(base))
+    base, final, suppression = drawn.copy()
+    return final, base, suppression
+
+
+@lru_cache(maxsize=1)
+def _nothing_suppressed(side: int) -> NDArray[np.float32]:
+    """The suppression map of most frames, which they share."""
+    zeros = np.zeros((side, side), dtype=np.float32)
+    zeros.flags.writeable = False
+    return zeros
 
 
 def _block(size: int) -> SharedBlock:

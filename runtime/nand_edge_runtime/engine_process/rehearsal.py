@@ -1,4 +1,4 @@
-"""The rehearsal: the last frames judged again by a change, before the change is made and without disturbing the line."""
+"""The rehearsal: the last frames judged again by a change before it is made, without disturbing the line."""
 
 from __future__ import annotations
 
@@ -66,10 +66,9 @@ def rehearse(
     watch = threading.Thread(target=_close_at_stop, args=(engine, stop, done), name="rehearsal", daemon=True)
     watch.start()
     try:
-        engine.start(_START_S)
-        return _rehearsed(
-            engine, frames, proposed, proposed_normalities, on_progress or (lambda _done, _total: None), stop
-        )
+        _start(engine, stop)
+        tell = on_progress or (lambda _done, _total: None)
+        return _rehearsed(engine, frames, proposed, proposed_normalities, tell=tell, stop=stop)
     finally:
         done.set()
         engine.close()
@@ -88,6 +87,15 @@ def _open(folder: Path, settings: EngineSettings, normalities: Sequence[Normalit
     )
 
 
+def _start(engine: Engine, stop: threading.Event) -> None:
+    try:
+        engine.start(_START_S)
+    except NandEdgeError:
+        if stop.is_set():
+            raise _stopped() from None
+        raise
+
+
 def _nobody(_status: PartStatus) -> None:
     """Nobody is told: it is no part of the station."""
 
@@ -97,6 +105,7 @@ def _rehearsed(
     frames: Sequence[Decided],
     proposed: InForce,
     proposed_normalities: Sequence[Normality],
+    *,
     tell: Progress,
     stop: threading.Event,
 ) -> Rehearsal:

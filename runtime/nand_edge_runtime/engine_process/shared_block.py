@@ -5,6 +5,7 @@ It has no name in the file system: it goes when the last process that holds it g
 
 from __future__ import annotations
 
+import math
 import mmap
 import os
 import sys
@@ -63,8 +64,7 @@ class SharedBlock:
         Raises:
             ValueError: It does not fit.
         """
-        size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-        if size > self.size or min(shape, default=1) < 0:
+        if math.prod(shape) * np.dtype(dtype).itemsize > self.size or min(shape, default=1) < 0:
             raise ValueError(f"no room for shape {list(shape)} in {self.size} bytes")
         array: NDArray[Any] = np.ndarray(tuple(shape), dtype, buffer=self._memory)
         return array
