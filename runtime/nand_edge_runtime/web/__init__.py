@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nand_edge_runtime.web.server import WebServer
 from nand_edge_runtime.web.settings import WebSettings
 
-__all__ = ["WebSettings"]
+__all__ = ["WebServer", "WebSettings"]

@@ -44,11 +44,10 @@ class Guard:
     Args:
         app: What is guarded.
         host_names: The names by which browsers may ask, besides addresses.
-        secure: Whether browsers must come back by TLS.
     """
 
-    def __init__(self, app: ASGIApp, *, host_names: Iterable[str], secure: bool) -> None:
-        self._app, self._secure = app, secure
+    def __init__(self, app: ASGIApp, *, host_names: Iterable[str]) -> None:
+        self._app = app
         self._names = {name.lower().rstrip(".") for name in host_names}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,7 +60,7 @@ class Guard:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                self._dress(message)
+                _dress(message)
             await send(message)
 
         refusal = self._refusal(scope)
@@ -72,13 +71,6 @@ class Guard:
             refusal = _sentence(error, scope)
         if refusal is not None and not started:
             await said(*refusal, {"Connection": "close"})(scope, receive, dressed_send)
-
-    def _dress(self, message: Message) -> None:
-        headers = MutableHeaders(scope=message)
-        for name, value in _HEADERS.items():
-            headers.setdefault(name, value)
-        if self._secure:
-            headers.setdefault("Strict-Transport-Security", "max-age=31536000")
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         if len(scope.get("raw_path", b"")) + len(scope["query_string"]) > _MAX_TARGET:
@@ -97,6 +89,12 @@ class Guard:
         except ValueError:
             return name.lower().rstrip(".") in self._names
         return True
+
+
+def _dress(message: Message) -> None:
+    headers = MutableHeaders(scope=message)
+    for name, value in _HEADERS.items():
+        headers.setdefault(name, value)
 
 
 def _sentence(error: Exception, scope: Scope) -> tuple[int, str]:
