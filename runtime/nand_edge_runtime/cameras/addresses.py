@@ -25,6 +25,11 @@ def without_credentials(text: str) -> str:
     return _IN_QUERY.sub(r"\g<1>***", _IN_TEXT.sub("", text))
 
 
+def without_own_credentials(address: str) -> str:
+    """An address to connect to, without the user name and password in it; its query stays as it is."""
+    return _IN_TEXT.sub("", address)
+
+
 def credentials_of(source: str) -> tuple[str, str]:
     """User name and password that stand in an address; empty where there are none."""
     if not is_address(source):

@@ -221,7 +221,8 @@ class CameraFeed:
         if state is not self._state:
             self._since = time.time()
         self._state, self._why = state, why
-        self._hub.publish(PartChanged(self.status()))
+        # A folder that was read has finished, even while its last frames wait.
+        self._hub.publish(PartChanged(dataclasses.replace(self.status(), state=state)))
 
     def _on_record(self, event: Event) -> None:
         if isinstance(event, Entered) and event.frame.key.camera == self._camera.name and self._host is not None:

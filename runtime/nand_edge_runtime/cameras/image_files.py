@@ -49,7 +49,20 @@ def read_image(path: Path, max_megapixels: float) -> NDArray[np.uint8]:
         NandEdgeError: It cannot be read, is no whole image, or is too large.
     """
     name = f"image {str(path)!r}"
-    content = _read(path, name, int(max_megapixels * 1e6 * _BYTES_A_PIXEL) + _BESIDE_PIXELS)
+    return decode_image(_read(path, name, most_bytes(max_megapixels)), name, max_megapixels)
+
+
+def most_bytes(max_megapixels: float) -> int:
+    """How large a file of so many pixels can be."""
+    return int(max_megapixels * 1e6 * _BYTES_A_PIXEL) + _BESIDE_PIXELS
+
+
+def decode_image(content: bytes, name: str, max_megapixels: float) -> NDArray[np.uint8]:
+    """Decode an image file's content; see `read_image`.
+
+    Raises:
+        NandEdgeError: It is no whole image, or is too large.
+    """
     size = image_size(content)
     if size is None:
         found = "an empty file" if not content else f"{len(content)} bytes that are no image"

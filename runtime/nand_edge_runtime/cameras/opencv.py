@@ -12,11 +12,14 @@ import numpy as np
 
 from nand_edge.errors import NandEdgeError
 from nand_edge_runtime.cameras.addresses import credentials, is_address, with_credentials
+from nand_edge_runtime.cameras.image_files import decode_image, most_bytes
+from nand_edge_runtime.cameras.mjpeg import MjpegStream, open_mjpeg
 from nand_edge_runtime.cameras.opencv_capture import open_capture
 from nand_edge_runtime.cameras.protocol import BLACK_PIXEL, Camera, CameraError, Taken
 from nand_edge_runtime.cameras.settings import CameraSettings, Policy
 
 _DEVICE_FOLDER = "/dev/"
+_HTTP = ("http://", "https://")
 _OWN_TIMEOUT_SHARE = 0.8
 """FFmpeg gives up a little before we do: a stream that stalled is then closed in peace, not ended with its process."""
 
@@ -37,6 +40,7 @@ class OpenCvCamera(Camera):
     def __init__(self, settings: CameraSettings) -> None:
         super().__init__(settings)
         self._capture: cv2.VideoCapture | None = None
+        self._stream: MjpegStream | None = None
 
     def open(self) -> None:
         """Connect.
@@ -47,6 +51,10 @@ class OpenCvCamera(Camera):
         """
         self.close()
         source = self.settings.source
+        if source.lower().startswith(_HTTP):
+            self._stream = self._open_http(source)
+            if self._stream is not None:
+                return
         if is_address(source):
             capture = self._open_address(source)
         elif source.isdecimal() or source.startswith(_DEVICE_FOLDER):
@@ -59,6 +67,8 @@ class OpenCvCamera(Camera):
 
     def read(self, timeout_s: float) -> Taken | None:  # noqa: ARG002 - OpenCV's reads take no time-out
         """The next frame; see `Camera`."""
+        if self._stream is not None:
+            return self._picture(self._stream.read())
         if self._capture is None or not self._capture.grab():
             raise CameraError(f"{self.settings.shown_source} gives no more frames")
         taken, timestamp = time.monotonic(), time.time()
@@ -77,12 +87,38 @@ class OpenCvCamera(Camera):
         if self._capture is not None:
             self._capture.release()
             self._capture = None
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def _picture(self, content: bytes) -> Taken:
+        taken, timestamp = time.monotonic(), time.time()
+        try:
+            image = decode_image(content, "picture", self.settings.max_megapixels)
+        except NandEdgeError as error:
+            fault = f"found {error.found}, needed {error.needed}"
+            return Taken(BLACK_PIXEL, "", taken, timestamp, fault=fault)
+        return Taken(image, "", taken, timestamp)
+
+    def _open_http(self, source: str) -> MjpegStream | None:
+        """A stream of JPEG pictures; None where the address gives something else, for FFmpeg to read."""
+        settings = self.settings
+        username, password = credentials(source, settings.username_env, settings.password_env)
+        return open_mjpeg(
+            source, username, password,
+            timeout_s=_OWN_TIMEOUT_SHARE * settings.read_timeout_s,
+            max_bytes=most_bytes(settings.max_megapixels),
+            verifies_tls=settings.verify_tls,
+        )  # fmt: skip
 
     def _open_address(self, source: str) -> Any:
         settings = self.settings
         username, password = credentials(source, settings.username_env, settings.password_env)
         # Options of FFmpeg that OpenCV takes from the environment alone; with a process a camera it is each one's own.
-        os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = f"rtsp_transport;{settings.rtsp_transport}|fflags;nobuffer"
+        options = {
+            "rtsp_transport": settings.rtsp_transport, "fflags": "nobuffer", "tls_verify": str(int(settings.verify_tls))
+        }  # fmt: skip
+        os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "|".join(f"{key};{value}" for key, value in options.items())
         own = 1e3 * _OWN_TIMEOUT_SHARE
         parameters = [
             cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, max(int(settings.open_timeout_s * own), 1),

@@ -142,6 +142,7 @@ class CameraSettings(Settings):
         default=None, pattern=f"^{_VARIABLE}$", description="Environment variable with the password at the address."
     )
     rtsp_transport: str = Field(default="tcp", pattern="^(tcp|udp)$", description="How RTSP sends pictures: tcp, udp.")
+    verify_tls: bool = Field(default=True, description="Refuse an https camera whose certificate nobody vouches for.")
     decoder_threads: int = Field(
         default=1, ge=1, le=64, description="Threads that decode a network stream; each more holds a frame back."
     )
