@@ -205,36 +205,39 @@ class Joiner:
 
 def touching(one: Pieces, another: Pieces) -> list[tuple[int, int]]:
     """Pairs of pieces of two tiles that have a place in common or lie side by side, edges and corners included."""
-    pairs: set[tuple[int, int]] = set()
-    rows = _middles(another, 0)
-    columns = _middles(another, 1)
-    for down in (-1, 0, 1):
-        here_rows, their_rows = _cells_at(one, 0, rows + down * another.cell[0])
-        if not len(here_rows):
-            continue
-        for right in (-1, 0, 1):
-            here_columns, their_columns = _cells_at(one, 1, columns + right * another.cell[1])
-            theirs = one.labels[np.ix_(their_rows, their_columns)]
-            ours = another.labels[np.ix_(here_rows, here_columns)]
-            both = (theirs > 0) & (ours > 0)
-            if both.any():
-                pairs.update(map(tuple, np.unique(np.stack([theirs[both], ours[both]], axis=1), axis=0).tolist()))
-    return sorted(pairs)
+    rows, columns = _cells_at(one, another, 0), _cells_at(one, another, 1)
+    if not (rows.any() and columns.any()):
+        return []
+    down, right = another.cells
+    near = _with_neighbours(rows)[down] & _with_neighbours(columns)[right]
+    down, right = down[near], right[near]
+    if not len(down):
+        return []
+    ours = another.labels[down, right]
+    # One more row and column of zeros, which every place outside of the other tile finds.
+    theirs = np.pad(one.labels, 1)[np.ix_(rows, columns)]
+    pairs = np.zeros((len(one.pieces) + 1, len(another.pieces) + 1), np.bool_)
+    for shift_down in (0, 1, 2):
+        for shift_right in (0, 1, 2):
+            pairs[theirs[down + shift_down, right + shift_right], ours] = True
+    return [(their, our) for their, our in np.argwhere(pairs).tolist() if their]
+
+
+def _cells_at(one: Pieces, another: Pieces, axis: int) -> NDArray[np.intp]:
+    """For every row or column of another's cells, and one before and behind: which of one's it is, from 1; else 0."""
+    count = another.labels.shape[axis]
+    places = _start(another, axis) + (np.arange(-1, count + 1) + 0.5) * another.cell[axis]
+    cells = np.floor((places - _start(one, axis)) / one.cell[axis]).astype(np.intp)
+    return np.where((cells >= 0) & (cells < one.labels.shape[axis]), cells + 1, 0)
+
+
+def _with_neighbours(cells: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """For every row or column between the first and the last: whether it or one beside it lies on the other tile."""
+    on = cells > 0
+    return on[:-2] | on[1:-1] | on[2:]
 
 
 def _start(pieces: Pieces, axis: int) -> float:
     """Line or column of the web where the labels begin."""
     side = (pieces.place.lines, pieces.place.columns)[axis]
     return side.whole.start + pieces.first_cell[axis] * pieces.cell[axis]
-
-
-def _middles(pieces: Pieces, axis: int) -> NDArray[np.float64]:
-    """Lines or columns of the web in the middle of each cell."""
-    return np.asarray(_start(pieces, axis) + (np.arange(pieces.labels.shape[axis]) + 0.5) * pieces.cell[axis])
-
-
-def _cells_at(pieces: Pieces, axis: int, places: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Which of the places lie on the labels, and on which of their cells."""
-    cells = np.floor((places - _start(pieces, axis)) / pieces.cell[axis]).astype(np.intp)
-    on = np.nonzero((cells >= 0) & (cells < pieces.labels.shape[axis]))[0]
-    return on, cells[on]

@@ -13,7 +13,7 @@ from nand_edge_runtime.line_scan.judging import trusted_cells
 from nand_edge_runtime.line_scan.place import Side, TilePlace
 
 MOST_PIECES = 500
-"""Of one tile: a map of nothing but noise must not stop the rest; those with the highest scores stay."""
+"""Of one tile: a map of only but noise must not stop the rest; those with the highest scores stay."""
 
 _NEIGHBOURS = 8
 
@@ -56,6 +56,7 @@ class Pieces:
         labels: int32 [h, w], the cells of the trusted part: 0, or the number of a piece, from 1.
         first_cell: Row and column of `labels[0, 0]` in the tile's map.
         cell: Lines and columns of one cell.
+        cells: Rows and columns of the labels that are not 0.
         pieces: Piece number n is `pieces[n - 1]`.
         left_out: Pieces beyond `MOST_PIECES`.
     """
@@ -64,6 +65,7 @@ class Pieces:
     labels: NDArray[np.int32]
     first_cell: tuple[int, int]
     cell: tuple[float, float]
+    cells: tuple[NDArray[np.intp], NDArray[np.intp]]
     pieces: tuple[Piece, ...]
     left_out: int = 0
 
@@ -125,8 +127,9 @@ def _pieces(place: TilePlace, inspection: Inspection, cells: tuple[slice, slice]
         numbers = np.zeros(count, np.int32)
         numbers[chosen] = np.arange(1, len(chosen) + 1)
         labels = numbers[labels]
+        at = np.nonzero(labels)
     first, cell = (cells[0].start, cells[1].start), (rows.size, columns.size)
-    return Pieces(place, labels, first, cell, tuple(pieces), count - 1 - len(chosen))
+    return Pieces(place, labels, first, cell, (at[0], at[1]), tuple(pieces), count - 1 - len(chosen))
 
 
 def _chosen(scores: NDArray[np.float32]) -> NDArray[np.intp]:
@@ -159,8 +162,9 @@ def _whole(place: TilePlace, inspection: Inspection) -> Pieces:
         base_score=inspection.base_score,
         kept=True,
     )
+    only = np.zeros(1, np.intp)
     alone = TilePlace(Side(lines, lines, place.lines.core), Side(columns, columns, place.columns.core))
-    return Pieces(alone, np.ones((1, 1), np.int32), (0, 0), (lines.size, columns.size), (piece,))
+    return Pieces(alone, np.ones((1, 1), np.int32), (0, 0), (lines.size, columns.size), (only, only), (piece,))
 
 
 def _highest(owner: NDArray[np.int32], values: NDArray[np.float32], count: int) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,8 @@ _WAITING_MOST = 4096
 _WITH_MAPS_MOST = 64
 _WRITE_EVERY_S = 0.5
 _STOP_S = 0.4
+_AT_ONCE = 16
+"""Verdicts between two looks at the clock."""
 _NAME_MOST = 200
 
 
@@ -97,7 +99,7 @@ class RollBook:
                 do="give the roll another name",
             )
         with self._rolls_lock:
-            self._take_in_all()
+            self._take_in(_WAITING_MOST)
             self._end(camera)
             try:
                 self._begin(camera, name.strip())
@@ -117,7 +119,7 @@ class RollBook:
         """
         self._require(camera)
         with self._rolls_lock:
-            self._take_in_all()
+            self._take_in(_WAITING_MOST)
             self._end(camera)
 
     def current(self, camera: str) -> str | None:
@@ -152,42 +154,57 @@ class RollBook:
     def _run(self) -> None:
         written = time.monotonic()
         while not self._stopping.is_set():
-            self._wake.wait(_WRITE_EVERY_S)
-            self._wake.clear()
+            if not self._waiting:
+                self._wake.wait(_WRITE_EVERY_S)
+                self._wake.clear()
             with self._rolls_lock:
-                self._guarded_take_in()
+                self._take_in(_AT_ONCE)
                 if time.monotonic() - written >= _WRITE_EVERY_S:
                     self._write()
                     written = time.monotonic()
         with self._rolls_lock:
-            self._guarded_take_in()
+            until = time.monotonic() + _STOP_S / 2
+            while self._waiting and time.monotonic() < until:
+                self._take_in(_AT_ONCE)
+            self._give_up_waiting()
             for camera in list(self._rolls):
                 self._end(camera)
 
-    def _guarded_take_in(self) -> None:
-        try:
-            self._take_in_all()
-        except Exception:  # noqa: BLE001 - what nobody foresaw in one tile must not end the map
-            _LOG.exception("a verdict could not be taken into the map of its roll")
+    def _give_up_waiting(self) -> None:
+        """Have the rolls say how many verdicts they did not hear of."""
+        with self._queue_lock:
+            self.dropped += len(self._waiting)
+            missed = Counter(self._missed) + Counter(told.record.key.camera for told in self._waiting)
+            self._waiting.clear()
+            self._missed.clear()
+        for camera, count in missed.items():
+            if camera in self._rolls:
+                self._rolls[camera].untold(count)
 
-    def _take_in_all(self) -> None:
-        while True:
+    def _take_in(self, most: int) -> None:
+        """Take in verdicts that wait."""
+        for _ in range(most):
             with self._queue_lock:
                 if not self._waiting:
                     return
                 told = self._waiting.popleft()
                 self._with_maps -= told.inspection is not None
-                camera = told.record.key.camera
-                missed = self._missed.pop(camera, 0)
-            place = TilePlace.of(told.record.name)
-            if place is None:
-                continue
-            roll = self._roll(camera)
-            if roll is None:
-                self.dropped += 1
-                continue
-            roll.untold(missed)
-            roll.tell(told.record, place, told.inspection)
+                missed = self._missed.pop(told.record.key.camera, 0)
+            try:
+                self._tell_roll(told, missed)
+            except Exception:  # noqa: BLE001 - what nobody foresaw in one tile must not end the map
+                _LOG.exception("a verdict could not be taken into the map of its roll")
+
+    def _tell_roll(self, told: _Told, missed: int) -> None:
+        place = TilePlace.of(told.record.name)
+        if place is None:
+            return
+        roll = self._roll(told.record.key.camera)
+        if roll is None:
+            self.dropped += 1
+            return
+        roll.untold(missed)
+        roll.tell(told.record, place, told.inspection)
 
     def _roll(self, camera: str) -> OpenRoll | None:
         """The camera's roll, begun if need be; None while the disk takes no file."""

@@ -57,5 +57,5 @@ def _marks(regions: Iterable[Region], layout: Layout) -> tuple[Rectangle, ...]:
 
 
 def _on_grid(mark: Rectangle) -> tuple[int, int, int, int]:
-    size = (math.ceil(side / _GRID) for side in (mark.width, mark.height))
-    return (round(mark.x / _GRID), round(mark.y / _GRID), *size)
+    width, height = math.ceil(mark.width / _GRID), math.ceil(mark.height / _GRID)
+    return round(mark.x / _GRID), round(mark.y / _GRID), width, height

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,8 +101,8 @@ def _facts(roll: Roll) -> tuple[tuple[str, str], ...]:
         facts.append(("more than a roll lists", f"{totals.not_listed:,}"))
     if totals.untold:
         facts.append(("verdicts that the map did not hear of", f"{totals.untold:,}"))
-    not_inspected = sum(_length(stretch) for stretch in roll.stretches)
-    facts.append(("stretches not inspected", f"{len(roll.stretches):,}, together {metres(not_inspected)}"))
+    not_inspected = metres(_together(roll.stretches))
+    facts.append(("stretches not inspected", f"{len(roll.stretches):,}, over {not_inspected} of the length"))
     return tuple(facts)
 
 
@@ -120,6 +122,15 @@ def _left_out(roll: Roll, regions: int, suppressed: int, most: int) -> str:
 
 def _length(stretch: Stretch) -> float:
     return stretch.box.along_to - stretch.box.along_from
+
+
+def _together(stretches: Iterable[Stretch]) -> float:
+    """Length of the web on which something was not inspected; what lies abreast counts once."""
+    total, reached = 0.0, -math.inf
+    for stretch in sorted(stretches, key=lambda stretch: stretch.box.along_from):
+        total += max(stretch.box.along_to - max(stretch.box.along_from, reached), 0.0)
+        reached = max(reached, stretch.box.along_to)
+    return total
 
 
 def _along(entries: list[Any]) -> tuple[Any, ...]:
