@@ -27,6 +27,7 @@ from nand_benchmarks.line.station_process import StationProcess, Surroundings
 from nand_edge_runtime.station.frames import FrameKey
 
 _SETTLE_S = 30.0
+_QUIET_S = 1.0
 _LOOK_S = 0.05
 TOPIC = "line"
 
@@ -171,20 +172,20 @@ class Line:
             raise TimeoutError(f"no verdict is heard:\n{self.station.output()[-2000:]}")
 
     def _wait_until_settled(self) -> None:
-        """Wait until the files are taken, the history has them, and the output has heard what is on record."""
+        """Wait until the files are taken, and for a second nothing has been new to the history and the output."""
         until = time.monotonic() + _SETTLE_S
         while time.monotonic() < until and any(self.hot_folder.glob("*.png")):
             time.sleep(_LOOK_S)
-        book = Book(self.station.state_folder)
-        quiet, known = 0, (-1, -1)
-        while time.monotonic() < until and quiet < 1.0 / _LOOK_S:
-            now = len(book.records()), len(self.received.all())
-            quiet = quiet + 1 if now == known and not book.waiting() else 0
-            known = now
+        quiet_since, known = time.monotonic(), (-1.0, -1)
+        while time.monotonic() < min(until, quiet_since + _QUIET_S):
+            waiting = self.station.metric("nand_edge_history_backlog_records")
+            now = (waiting, len(self.received.all()))
+            if now != known or waiting:
+                quiet_since, known = time.monotonic(), now
             time.sleep(_LOOK_S)
 
     def _evidence(self, stop_s: float, *, was_killed: bool) -> Evidence:
-        book = Book(self.station.state_folder)
+        book = Book(self._seen_state())
         records, receipts = book.records(), list(self.received.all())
         ledger = read_ledger(self._ledger)
         is_stream = self.plan.source is not Source.PARTS
@@ -206,6 +207,13 @@ class Line:
             if (number := _number(record, identities.get(record.key))) is not None and number in ledger
         }
         return Evidence(records, receipts, laid, findings, stop_s, len(self.station.restarts))
+
+    def _seen_state(self) -> Path:
+        """The state folder, or a copy where the station has its own view of the disk: SQLite would look past it."""
+        state = self.station.state_folder
+        if self.plan.surroundings.root == Path("/"):
+            return state
+        return Path(shutil.copytree(state, self.folder / "seen", ignore=shutil.ignore_patterns("bundles")))
 
     def _camera_process(self) -> Process:
         self.camera_port = free_port()

@@ -21,6 +21,8 @@ from nand_benchmarks.line.processes import Process, descendants
 _LOOK_S = 0.02
 _CRASH_PAUSE_S = 0.2
 
+SERVE = (str(Path(sys.executable).with_name("nand-edge")), "serve")
+
 FRAMES = "nand_edge_frames_total"
 """The metric that counts frames that entered."""
 
@@ -59,9 +61,7 @@ class StationProcess:
         self.state_folder = self._surroundings.root / state.relative_to("/")
         settings = folder / "station.toml"
         settings.write_text(to_toml({"state_folder": str(state), **document}), encoding="utf-8")
-        command = (
-            *self._surroundings.prefix, str(Path(sys.executable).with_name("nand-edge")), "serve", str(settings)
-        )  # fmt: skip
+        command = (*self._surroundings.prefix, *SERVE, str(settings))
         self._process = Process(command, folder / "station.log", self._surroundings.environment)
         self._stopping = threading.Event()
         self._watch = threading.Thread(target=self._start_again, name="service manager", daemon=True)

@@ -18,6 +18,8 @@ from nand_benchmarks.line.outage import Outage
 _PAUSE_S = (0.2, 1.0)
 """Between the last fault's end and the next one: at random, so that it falls anywhere."""
 
+_LAST_S = 2.0
+
 _RECOVERED = 3
 """Verdicts of inspected frames that must be heard before the next fault."""
 
@@ -90,6 +92,8 @@ def run_trial(
                 if not line.received.wait_for_inspected(outage.ended, _RECOVERED, LONGEST_RECOVERY_S):
                     raise TimeoutError(f"{name}: it did not come back\n{line.station.output()[-3000:]}")
                 on_time(number + 1)
+            # So that the last one, too, is followed by frames that came after it.
+            time.sleep(_LAST_S)
             evidence = line.finish(was_killed=fault.kills_station)
     finally:
         fault.close()
