@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import threading
 import time
@@ -117,13 +118,25 @@ class AravisCamera(Camera):
         try:
             camera = aravis.Camera.new(None if source == FIRST else source)
         except self._driver.error as error:
-            others = [aravis.get_device_id(place) for place in range(aravis.get_n_devices())]
-            seen = f"; found were {', '.join(others)}" if others else ""
-            why = getattr(error, "message", str(error))
-            raise CameraError(f"no camera {source!r} answers ({why}{seen}); {_LIST_COMMAND}") from None
+            if _is_ip_address(source) or source == FIRST:
+                raise CameraError(f"no camera answers ({getattr(error, 'message', error)}); {_LIST_COMMAND}") from None
+            camera = self._by_serial_number(source)
         if camera is None:
-            raise CameraError(f"no camera was found; {_LIST_COMMAND}")
+            raise CameraError(f"no camera answers; {_LIST_COMMAND}")
         return camera
+
+    def _by_serial_number(self, source: str) -> Any:
+        """Aravis knows ids, names and addresses; the number on the camera's sticker is looked for here."""
+        aravis = self._driver.aravis
+        aravis.update_device_list()
+        places = range(aravis.get_n_devices())
+        found = [aravis.get_device_id(place) for place in places]
+        same = [found[place] for place in places if aravis.get_device_serial_nbr(place) == source]
+        if len(same) != 1:
+            seen = ", ".join(name for name in found if name) or "none"
+            raise CameraError(f"no camera {source!r} answers; found {seen}")
+        with self._driver.saying(f"camera {source!r}"):
+            return aravis.Camera.new(same[0])
 
     def _choose_packet_size(self, camera: Any) -> None:
         """The settings' packet size, or the largest that gets through to here."""
@@ -206,6 +219,14 @@ def _line_padding(buffer: Any) -> int:
     if not hasattr(buffer, "get_image_padding"):
         return 0
     return int(buffer.get_image_padding()[0])
+
+
+def _is_ip_address(source: str) -> bool:
+    try:
+        ipaddress.ip_address(source)
+    except ValueError:
+        return False
+    return True
 
 
 def _described(camera: Any) -> str:

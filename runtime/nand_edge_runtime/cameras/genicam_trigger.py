@@ -38,8 +38,8 @@ class SoftwareTrigger:
     def pulled(self, now: float) -> None:
         """The camera was triggered."""
         self._awaited_since = now
-        # A late one does not shorten the pauses that follow.
-        self._next = max(self._next, now - self._period_s) + self._period_s
+        is_late = now - self._next >= self._period_s
+        self._next = (now if is_late else self._next) + self._period_s
 
     def came(self) -> None:
         """A frame came."""
