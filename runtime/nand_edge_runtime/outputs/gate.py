@@ -43,7 +43,7 @@ class RejectGate:
         self._schedule = Schedule(gate)
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
-        self._closed = False
+        self._closed = self._said_closed = False
         self._last_turn = time.monotonic()
         self._channels = tuple(
             Channel(
@@ -99,7 +99,9 @@ class RejectGate:
             self._last_turn = now
         with self._changed:
             if self._closed:
-                _LOG.warning("frame %s came to its verdict when the gate was closed already", record.key)
+                if not self._said_closed:
+                    _LOG.warning("frame %s came to its verdict when the gate was closed already", record.key)
+                self._said_closed = True
                 return
             for channel in self._channels:
                 if not channel.settings.wait_for_gate and _concerns(channel, record):

@@ -19,7 +19,7 @@ from nand_edge_runtime.outputs.settings import ModbusSettings
 from nand_edge_runtime.outputs.told import REASON_CODES, GateState, GateVerdict, counted
 
 HEARTBEAT, STATE, VERDICT, REASON, FLAGS, CAMERA, FRAME, POSITION, SCORE, SEQUENCE = 0, 1, 2, 3, 4, 5, 6, 8, 10, 12
-"""Where each value is, counted from the settings' `register`; frame, position and score take two registers."""
+"""Where each value is, counted from the settings' `first_register`; frame, position and score take two registers."""
 
 REGISTERS = 13
 
@@ -153,7 +153,7 @@ class ModbusOutput(Output):
             time.sleep(_ASK_AGAIN_S)
 
     def _write(self, place: int, words: list[int]) -> None:
-        self._ask("write_registers", self._settings.register + place, words)
+        self._ask("write_registers", self._settings.first_register + place, words)
 
     def _write_coil(self, *, energised: bool, anyway: bool = False) -> None:
         coil = self._settings.coil
