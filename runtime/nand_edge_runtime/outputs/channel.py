@@ -65,6 +65,7 @@ class Channel:
         self._next_beat = 0.0
         self._retry_s = settings.reconnect_min_ms / 1e3
         self._stop_by: float | None = None
+        self._told_all = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"output {settings.name}", daemon=True)
 
     def start(self) -> None:
@@ -96,9 +97,9 @@ class Channel:
         self._waiting.wake()
 
     def join(self) -> None:
-        """Wait for the end of `stop`, and say what could not be told."""
+        """Wait for the end of `stop`, and say what could not be told; the connection may be closed after that."""
         if self._thread.ident is not None:
-            self._thread.join(max((self._stop_by or 0.0) - time.monotonic(), 0.0))
+            self._told_all.wait(max((self._stop_by or 0.0) - time.monotonic(), 0.0))
         for verdict in self._waiting.close():
             self._lost(Deviation.DROPPED, verdict)
         self._deviations.say(time.monotonic(), at_once=True)
@@ -131,6 +132,9 @@ class Channel:
                 self._broken(type(error).__name__)
         if self._connected:
             self._end()
+        self._told_all.set()
+        with suppress(Exception):  # as in _broken
+            self._output.disconnect()
 
     def _connect(self) -> None:
         with self._exchange():
@@ -214,8 +218,6 @@ class Channel:
             _LOG.exception("output %s failed at its end", self.settings.name)
         finally:
             self._waiting.returned()
-            with suppress(Exception):  # as in _broken
-                self._output.disconnect()
 
     def _gate_state(self) -> GateState:
         return GateState.RUNNING if self._living() else GateState.STALLED

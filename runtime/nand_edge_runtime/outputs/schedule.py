@@ -14,9 +14,13 @@ from nand_edge_runtime.station.records import FrameRecord
 
 @dataclass(frozen=True, order=True)
 class _OnItsWay:
-    """A verdict whose frame is between camera and gate; place in seconds or in units of the conveyor."""
+    """A verdict whose frame is between camera and gate; place in seconds or in units of the conveyor.
+
+    Frames at one place, such as the tiles of one strip, keep the order of their numbers.
+    """
 
     place: float
+    number: int
     order: int
     record: FrameRecord = field(compare=False)
 
@@ -71,7 +75,7 @@ class Schedule:
         if self.full:
             return [GateVerdict(record, now, Override.TOO_MANY)]
         self._added += 1
-        bisect.insort(self._waiting, _OnItsWay(place, self._added, record))
+        bisect.insort(self._waiting, _OnItsWay(place, record.key.number, self._added, record))
         return self.due(now)
 
     def position(self, counter: float, now: float) -> list[GateVerdict]:

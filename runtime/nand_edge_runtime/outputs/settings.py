@@ -82,7 +82,7 @@ class ModbusSettings(CommonSettings):
     host: str = Field(pattern=_HOST, description="The PLC's name or address.")
     port: int = Field(default=502, ge=1, le=65535, description="Its port.")
     unit: int = Field(default=1, ge=0, le=255, description="The unit (device) identifier.")
-    first_register: int = Field(default=0, ge=0, le=65535 - 13, description="First of the 13 holding registers, from 0.")
+    first_register: int = Field(default=0, ge=0, le=65535 - 13, description="First of 13 holding registers, from 0.")
     acknowledge_register: int | None = Field(
         default=None,
         ge=0,

@@ -1,4 +1,4 @@
-"""Real peers on loopback (PLC by Modbus, OPC UA server, broker, HTTP server), a cable to them that can be cut, a gate."""
+"""Real peers on loopback (PLC by Modbus, OPC UA server, broker, HTTP server), a cable that can be cut, and a gate."""
 
 from __future__ import annotations
 
@@ -248,14 +248,16 @@ class ModbusPlc(Peer):
             self.sequence = sequence
 
 
+OPC_UA_TYPES = {
+    "heartbeat": "UInt16", "state": "Byte", "verdict": "Boolean", "sequence": "UInt32", "reason": "Int16",
+    "late": "Boolean", "camera": "String", "frame": "UInt32", "position": "Double", "score": "Float",
+    "identity": "String", "message": "String", "acknowledge": "UInt32",
+}  # fmt: skip
+"""The variables of the OPC UA server."""
+
+
 class OpcUaPlc(Peer):
     """asyncua's own server; a verdict is taken when the sequence number changes."""
-
-    TYPES = {
-        "heartbeat": "UInt16", "state": "Byte", "verdict": "Boolean", "sequence": "UInt32", "reason": "Int16",
-        "late": "Boolean", "camera": "String", "frame": "UInt32", "position": "Double", "score": "Float",
-        "identity": "String", "message": "String", "acknowledge": "UInt32",
-    }  # fmt: skip
 
     def __init__(self) -> None:
         super().__init__()
@@ -266,7 +268,7 @@ class OpcUaPlc(Peer):
         self._listening = False
 
     def settings(self, port: int, **more: Any) -> OutputSettings:
-        nodes = {name: f"ns=2;s=Nand.{name}" for name in self.TYPES if name != "acknowledge"}
+        nodes = {name: f"ns=2;s=Nand.{name}" for name in OPC_UA_TYPES if name != "acknowledge"}
         nodes.update(more.pop("nodes", {}))
         values = {"kind": "opc-ua", "name": "plc", "url": f"opc.tcp://127.0.0.1:{port}/", "nodes": nodes, **QUICK}
         return output_settings(**{**values, **more})
@@ -308,7 +310,7 @@ class OpcUaPlc(Peer):
         server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
         await server.register_namespace("urn:nand-edge:test")
         starting = {"Boolean": False, "String": "", "Double": 0.0, "Float": 0.0}
-        for name, kind in self.TYPES.items():
+        for name, kind in OPC_UA_TYPES.items():
             node = await server.nodes.objects.add_variable(
                 ua.NodeId(f"Nand.{name}", 2), f"2:{name}", starting.get(kind, 0), varianttype=ua.VariantType[kind]
             )

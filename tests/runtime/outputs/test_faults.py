@@ -1,4 +1,4 @@
-"""Whatever happens to an output's peer: no frame passes meanwhile, it comes back by itself, nothing is lost or doubled."""
+"""Whatever happens to a peer: no frame passes meanwhile, it comes back by itself, nothing is lost or doubled."""
 
 from __future__ import annotations
 
