@@ -18,7 +18,6 @@ from nand_edge_runtime.cameras.positions import Positions
 from nand_edge_runtime.cameras.protocol import BLACK_PIXEL, CameraError, EndOfSourceError, Taken
 from nand_edge_runtime.cameras.settings import CameraKind, CameraSettings, Policy
 from nand_edge_runtime.cameras.waiting import Rate, Waiting
-from nand_edge_runtime.observability.redaction import REDACTOR
 from nand_edge_runtime.station.frames import CameraFrame, FrameKey
 from nand_edge_runtime.station.hub import Dropped, Entered, Event, Hub, PartChanged
 from nand_edge_runtime.station.states import PartState, PartStatus
@@ -231,10 +230,15 @@ class CameraFeed:
 
 def _shown(text: str) -> str:
     """A text as it may be shown."""
-    return REDACTOR.clean(without_credentials(text))
+    # Imported here because the drivers' processes, which start while a line waits, have no use for what comes with it.
+    from nand_edge_runtime.observability.redaction import REDACTOR
+
+    return REDACTOR.clean(without_credentials(text)) if text else text
 
 
 def _hide_credentials(camera: CameraSettings) -> None:
+    from nand_edge_runtime.observability.redaction import REDACTOR
+
     for value in credentials_of(camera.source):
         REDACTOR.hide(value)
     for variable in (camera.username_env, camera.password_env):

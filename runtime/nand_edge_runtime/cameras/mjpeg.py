@@ -120,7 +120,7 @@ def open_mjpeg(
     shown = without_credentials(address)
     plain = without_own_credentials(address)
     passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
-    passwords.add_password(None, plain, username, password)  # type: ignore[arg-type]  # None is any realm
+    passwords.add_password(None, plain, username, password)
     context = ssl.create_default_context()
     if not verifies_tls:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -136,11 +136,16 @@ def open_mjpeg(
         why = "the user's name or password is wrong" if error.code in _REFUSED else f"it answers {error.code}"
         raise CameraError(f"{shown} cannot be opened: {why}") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
-        why = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise CameraError(f"{shown} cannot be opened: {getattr(why, 'strerror', None) or type(why).__name__}") from None
+        raise CameraError(f"{shown} cannot be opened: {_in_words(error)}") from None
     kind = response.headers.get("Content-Type", "")
     boundary = _BOUNDARY.search(kind)
     if not kind.lower().startswith("multipart/") or boundary is None:
         response.close()
         return None
     return MjpegStream(response, boundary[1].lstrip("-").encode("latin-1"), max_bytes, shown)
+
+
+def _in_words(error: Exception) -> str:
+    """What is wrong, without what others put into an exception's text: an address with a password, say."""
+    cause = error.reason if isinstance(error, urllib.error.URLError) else error
+    return getattr(cause, "strerror", None) or type(cause).__name__
