@@ -23,6 +23,7 @@ from nand_edge_runtime.station.frames import FrameKey
 from nand_edge_runtime.station.records import FrameRecord, Reason
 
 _SHOWN = 20
+_WIDE = 240
 _TIME = "ISO 8601, a time of today such as 06:00, or 2h, 3d ago."
 
 
@@ -176,15 +177,15 @@ def _show_frames(opened: OpenedHistory, query: Query, *, as_json: bool) -> None:
         print(json.dumps({"frames": [document_of(record) for record in records]}))
         return
     table = Table(box=None, pad_edge=False)
-    for column in ("key", "time", "verdict", "reason"):
-        table.add_column(column, overflow="fold")
-    for column in ("score", "base", "threshold", "ms"):
-        table.add_column(column, justify="right")
-    for column in ("normalities", "name"):
+    for column in ("key", "time", "verdict"):
+        table.add_column(column, no_wrap=True)
+    for column in ("score", "threshold"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for column in ("reason", "normalities", "name"):
         table.add_column(column, overflow="fold")
     for record in records:
         table.add_row(*_row(record))
-    Console().print(table if records else "no frame on record that fits")
+    _wide_console().print(table if records else "no frame on record that fits")
     if len(records) == query.limit:
         Console(stderr=True).print(f"the newest {query.limit}; --limit for more, --export for all", highlight=False)
 
@@ -193,19 +194,22 @@ def _row(record: FrameRecord) -> tuple[Text, ...]:
     passes = record.verdict is Verdict.PASS
     colour = "red" if not passes else "yellow" if record.suppressed else "green"
     words = " (suppressed)" if record.suppressed else ""
-    figures = (record.score, record.base_score, record.threshold)
-    total = record.latency_ms.get("total")
     detail = f": {record.detail}" if record.detail else ""
     return (
         _plain(str(record.key)),
         _plain(_local(record.timestamp)),
         Text(f"{record.verdict.value}{words}", style=colour),
+        *(_plain("" if value is None else f"{value:.4g}") for value in (record.score, record.threshold)),
         _plain(record.reason.value + detail),
-        *(_plain("" if value is None else f"{value:.4g}") for value in figures),
-        _plain("" if total is None else f"{total:.1f}"),
         _plain(", ".join(record.normalities)),
         _plain(record.name),
     )
+
+
+def _wide_console() -> Console:
+    """As wide as the terminal; a file or a pipe has no width."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_WIDE)
 
 
 def _show_counts(found: dict[str, int], *, as_json: bool) -> None:
@@ -233,7 +237,7 @@ def _show_audit(opened: OpenedHistory, limit: int, *, as_json: bool) -> None:
     table = Table("time", "who", "what", box=None, pad_edge=False)
     for change in changes:
         table.add_row(_plain(_local(change.at)), _plain(change.who), _plain(change.what))
-    Console().print(table if changes else "nobody changed anything")
+    _wide_console().print(table if changes else "nobody changed anything")
 
 
 def _say_what_waits(opened: OpenedHistory) -> None:

@@ -6,6 +6,7 @@ import json
 import math
 import zlib
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from nand_edge.inspection import Verdict
@@ -23,6 +24,7 @@ MAX_LINE = 1 << 18
 
 _CHECKSUM_DIGITS = 8
 _MAX_DEPTH = 8
+_MAX_ITEMS = 1000
 
 
 def run_line(run: str, at: float) -> bytes:
@@ -125,7 +127,7 @@ def _line(fact: dict[str, Any]) -> bytes:
     return b"%08x %s\n" % (zlib.crc32(encoded), encoded)
 
 
-_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def _cleaned(value: Any, depth: int = 0) -> Any:
@@ -134,10 +136,12 @@ def _cleaned(value: Any, depth: int = 0) -> Any:
         value = value.item()  # a number of numpy's
     if isinstance(value, float):
         value = value if math.isfinite(value) else None
-    elif isinstance(value, dict) and depth < _MAX_DEPTH:
-        value = {_text(str(key)): _cleaned(item, depth + 1) for key, item in value.items()}
-    elif isinstance(value, list | tuple | set | frozenset) and depth < _MAX_DEPTH:
-        value = [_cleaned(item, depth + 1) for item in value]
+    elif isinstance(value, dict | list | tuple | set | frozenset) and depth >= _MAX_DEPTH:
+        value = None
+    elif isinstance(value, dict):
+        value = {_text(str(key)): _cleaned(item, depth + 1) for key, item in islice(value.items(), _MAX_ITEMS)}
+    elif isinstance(value, list | tuple | set | frozenset):
+        value = [_cleaned(item, depth + 1) for item in islice(value, _MAX_ITEMS)]
     elif value is not None and not isinstance(value, bool | int):
         value = _text(str(value))
     return value

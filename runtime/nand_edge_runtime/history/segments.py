@@ -204,7 +204,9 @@ def read(folder: Path, start: Position, written: Position) -> Batch:
         # No line is as long as this: lost room of a disk that lost its power.
         whole = len(chunk)
     end = Position(start.segment, start.offset + whole)
-    if at_end and not is_current:
+    if at_end and is_current and end < written:
+        end, damaged = written, damaged + 1  # the disk has not kept what was written up to here
+    elif at_end and not is_current:
         following = [name for name in segments(folder) if name > start.segment]
         end = Position(following[0] if following else written.segment, 0)
     return Batch(tuple(facts), end, damaged, more=not at_end or end < written)
