@@ -29,7 +29,8 @@ class RunningFeed:
         self.hub.listen(self.events.append)
         self.woken = 0
         self._enters = enters
-        self.feed = CameraFeed(CameraSettings(**{"name": "top", **settings}), "r1", hub=self.hub, on_frame=self._wake)
+        camera = _settings({"name": "top", **settings})
+        self.feed = CameraFeed(camera, "r1", hub=self.hub, on_frame=self._wake)
         self.feed.start()
 
     def take(self, count: int, timeout_s: float = LONGEST_S) -> list[CameraFrame]:
@@ -73,6 +74,14 @@ class RunningFeed:
 
     def _wake(self) -> None:
         self.woken += 1
+
+
+def _settings(settings: dict[str, Any]) -> CameraSettings:
+    if "line_scan" not in settings:
+        return CameraSettings.model_validate(settings)
+    from nand_edge_runtime.station.settings import StationCamera
+
+    return StationCamera.model_validate(settings)
 
 
 FeedOf = Callable[..., RunningFeed]
