@@ -21,6 +21,8 @@ _INSTALL = (
     "`sudo apt-get install -y gir1.2-aravis-0.8 libgirepository1.0-dev libcairo2-dev pkg-config gcc python3-dev`, "
     'then `pip install "nand-edge[aravis]"`'
 )
+_VERSION = "0.8"
+
 _CLOSE = 0.05
 """Share by which a camera may round an exposure before it is worth a warning."""
 
@@ -55,11 +57,11 @@ def load_aravis(needed_by: str) -> Driver:
     try:
         import gi
 
-        gi.require_version("Aravis", "0.8")
+        gi.require_version("Aravis", _VERSION)
         from gi.repository import Aravis, GLib
     except (ImportError, ValueError) as error:
         # PyGObject raises ValueError for a library whose description (gir1.2-...) is not installed.
-        found = "no Python package 'gi'" if getattr(error, "name", "") == "gi" else f"no Aravis 0.8 ({error})"
+        found = "no Python package 'gi'" if getattr(error, "name", "") == "gi" else f"no Aravis {_VERSION} ({error})"
         raise NandEdgeError(
             needed_by, found=found, needed="Aravis with its Python binding", do=f"install them with {_INSTALL}"
         ) from None

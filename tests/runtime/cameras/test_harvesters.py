@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -145,6 +146,12 @@ def test_what_the_camera_cannot_do_is_said(settings: dict[str, Any], said: str) 
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
     camera.close()
+
+
+def test_what_is_not_installed_is_said_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "genicam", None)
+    with pytest.raises(NandEdgeError, match=r"camera 'web': found no Python package 'genicam'.*nand-edge\[gentl\]"):
+        make(cti="vendor.cti")
 
 
 @needs_harvesters
