@@ -17,7 +17,7 @@ from nand_edge_runtime.station.control import StationControl
 from nand_edge_runtime.web.access import Access
 from nand_edge_runtime.web.account_routes import AccountRoutes
 from nand_edge_runtime.web.answers import said
-from nand_edge_runtime.web.guard import Guard, own_names
+from nand_edge_runtime.web.guard import FAILED, Guard, own_names
 from nand_edge_runtime.web.history_routes import HistoryRoutes
 from nand_edge_runtime.web.live import Live
 from nand_edge_runtime.web.pages import page_routes
@@ -71,7 +71,7 @@ class Application:
             *on_station.routes(),
             *HistoryRoutes(station, history, access, self._working).routes(),
         ]
-        plain = Starlette(routes=routes, exception_handlers={HTTPException: _refused})
+        plain = Starlette(routes=routes, exception_handlers={HTTPException: _refused, Exception: _failed})
         plain.router.redirect_slashes = False
         names = {*own_names(), settings.host, *settings.host_names}
         self.app: ASGIApp = Guard(plain, host_names=names)
@@ -91,3 +91,8 @@ class Application:
 async def _refused(_request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     return said(status, _SENTENCES.get(status, "This cannot be done."))
+
+
+async def _failed(_request: Request, _error: Exception) -> Response:
+    # It is raised again afterwards, and the guard writes it into the log.
+    return said(500, FAILED)

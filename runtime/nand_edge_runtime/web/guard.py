@@ -11,14 +11,18 @@ from collections.abc import Iterable
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nand_edge_runtime.web.answers import said
+from nand_edge_runtime.web.answers import Refusal, said
 from nand_edge_runtime.web.workers import TooBusyError
 
 _LOG = logging.getLogger(__name__)
 
+FAILED = "The page failed at this; the station's log has more."
+
 _MAX_BODY = 64 << 10
 _MAX_TARGET = 4096
 _RECEIVE_S = 10.0
+_TOO_MUCH = f"This request brings more than {_MAX_BODY} bytes."
+_CLOSE = {"Connection": "close"}
 
 _HEADERS = {
     "Content-Security-Policy": (
@@ -32,10 +36,6 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-
-
-class _TooLargeError(Exception):
-    """A request that brings too much."""
 
 
 class Guard:
@@ -66,11 +66,11 @@ class Guard:
         refusal = self._refusal(scope)
         try:
             if refusal is None:
-                await self._app(scope, _limited(receive, _declared_length(scope)), dressed_send)
+                await self._app(scope, _limited(receive, brings=_brings(scope)), dressed_send)
         except Exception as error:  # noqa: BLE001 - the outermost frame of a request: nobody gets a traceback
             refusal = _sentence(error, scope)
         if refusal is not None and not started:
-            await said(*refusal, {"Connection": "close"})(scope, receive, dressed_send)
+            await said(*refusal, _CLOSE)(scope, receive, dressed_send)
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         if len(scope.get("raw_path", b"")) + len(scope["query_string"]) > _MAX_TARGET:
@@ -78,7 +78,7 @@ class Guard:
         if not self._is_ours(_header(scope, b"host")):
             return 400, "This station is not known by that name; add it to host_names in the settings' [web]."
         if _declared_length(scope) > _MAX_BODY:
-            return 413, f"This request brings more than {_MAX_BODY} bytes."
+            return 413, _TOO_MUCH
         return None
 
     def _is_ours(self, host: str) -> bool:
@@ -99,14 +99,12 @@ def _dress(message: Message) -> None:
 
 def _sentence(error: Exception, scope: Scope) -> tuple[int, str]:
     """Status and sentence for what ended a request."""
-    if isinstance(error, _TooLargeError):
-        return 413, f"This request brings more than {_MAX_BODY} bytes."
-    if isinstance(error, asyncio.TimeoutError):
-        return 408, "This request took too long to arrive."
+    if isinstance(error, Refusal):
+        return error.status, error.sentence
     if isinstance(error, TooBusyError):
         return 503, "The station has too much to do for the page now; try again in a moment."
     _LOG.error("the live page failed at %s", scope["method"], exc_info=error)
-    return 500, "The page failed at this; the station's log has more."
+    return 500, FAILED
 
 
 def own_names() -> set[str]:
@@ -126,19 +124,27 @@ def _declared_length(scope: Scope) -> int:
     return int(length) if length.isascii() and length.isdigit() and len(length) < 20 else 0
 
 
-def _limited(receive: Receive, declared: int) -> Receive:
+def _brings(scope: Scope) -> bool:
+    """Whether a request has a body."""
+    return _declared_length(scope) > 0 or any(name == b"transfer-encoding" for name, _ in scope["headers"])
+
+
+def _limited(receive: Receive, *, brings: bool) -> Receive:
     """Gives no more of a body than is allowed, and does not wait for long for it."""
-    got, ended = 0, declared == 0
+    got, ended = 0, not brings
 
     async def limited() -> Message:
         nonlocal got, ended
         # After the body, what is waited for is the end of the connection: for as long as the answer lasts.
-        message = await (receive() if ended else asyncio.wait_for(receive(), _RECEIVE_S))
+        try:
+            message = await (receive() if ended else asyncio.wait_for(receive(), _RECEIVE_S))
+        except asyncio.TimeoutError:
+            raise Refusal(408, "This request took too long to arrive.", _CLOSE) from None
         if message["type"] == "http.request":
             got += len(message.get("body", b""))
             ended = not message.get("more_body", False)
             if got > _MAX_BODY:
-                raise _TooLargeError
+                raise Refusal(413, _TOO_MUCH, _CLOSE)
         else:
             ended = True
         return message

@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import uvicorn
@@ -38,7 +38,7 @@ class WebServer:
         station: What is shown and asked.
         history: What is on record.
         extra_routes: Served beside the page, without a sign-in, such as those for monitoring.
-        state_folder: Where users and sessions are kept; None keeps them in memory.
+        state_folder: Where users and sessions are kept; the station's own unless given, and memory where it has none.
     """
 
     def __init__(
@@ -51,7 +51,8 @@ class WebServer:
         state_folder: Path | None = None,
     ) -> None:
         self._settings, self._station, self._history = settings, station, history
-        self._extra_routes, self._state_folder = tuple(extra_routes), state_folder
+        self._extra_routes = tuple(extra_routes)
+        self._state_folder = state_folder or _own_folder(station)
         self._port = settings.port
         self._application: Application | None = None
         self._server: uvicorn.Server | None = None
@@ -105,7 +106,6 @@ class WebServer:
         self._thread.start()
         if not self._started.wait(_START_S):
             _LOG.error("the live page takes long to start")
-        self._tell(PartState.RUNNING)
 
     def stop(self) -> None:
         """Serve nothing more; returns within half a second whatever browsers do."""
@@ -169,11 +169,15 @@ class WebServer:
         # What it says comes with every malformed request of a port scan.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         listener = self._listener or _listener(settings.host, self._port)
-        self._server = _Server(config, self._started)
+        self._server = _Server(config, self._serves)
         if self._stopping.is_set():
             listener.close()
             return
         self._server.run(sockets=[listener])
+
+    def _serves(self) -> None:
+        self._started.set()
+        self._tell(PartState.RUNNING)
 
     def _tell(self, state: PartState, why: str = "") -> None:
         self._station.hub.publish(PartChanged(PartStatus("page", state, why, time.time())))
@@ -182,20 +186,25 @@ class WebServer:
 class _Server(uvicorn.Server):
     """Says when it serves, and drops what is left when it ends."""
 
-    def __init__(self, config: uvicorn.Config, started: threading.Event) -> None:
+    def __init__(self, config: uvicorn.Config, serves: Callable[[], None]) -> None:
         super().__init__(config)
-        self._serves = started
+        self._serves = serves
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin."""
         await super().startup(sockets)
-        self._serves.set()
+        self._serves()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End, without waiting for anybody."""
         for connection in list(self.server_state.connections):
             connection.transport.abort()
         await super().shutdown(sockets)
+
+
+def _own_folder(station: StationControl) -> Path | None:
+    folder = getattr(getattr(station, "settings", None), "state_folder", None)
+    return folder if isinstance(folder, Path) else None
 
 
 def _listener(host: str, port: int) -> socket.socket:

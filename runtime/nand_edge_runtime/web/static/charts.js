@@ -90,7 +90,8 @@ function frame(title, layers, keys) {
     { class: "chart" },
     element("figcaption", {}, element("span", {}, title), now),
     element("div", { class: "plot" }, top, drawn),
-    element("p", { class: "read small" }, element("span", {}, "5 min"), element("span", { class: "keys" }, legend), element("span", {}, "now")),
+    element("p", { class: "read times small" }, element("span", {}, "5 minutes ago"), element("span", {}, "now")),
+    element("p", { class: "read keys small" }, legend),
   );
   return {
     node,

@@ -72,6 +72,7 @@ class Camera {
     );
     this.link.href = frameAddress(record);
     show(this.link, true);
+    say(this.pictures.get("suppression").nextSibling, record.clip_ran ? "Suppression" : "Suppression: not needed");
     for (const [key, picture] of this.pictures) {
       const figure = picture.parentElement;
       show(figure, key in pictures);
@@ -163,7 +164,7 @@ function showCounts(counts) {
 }
 
 function partRow(part) {
-  const facts = Object.entries(part.facts).filter(([, value]) => value !== 0 && value !== null);
+  const facts = Object.entries(part.facts).filter(([name, value]) => value !== 0 && value !== null && name !== "pid");
   const text = facts.map(([name, value]) => `${name.replaceAll("_", " ")} ${shortly(value)}`).join(" · ");
   return element(
     "li",
