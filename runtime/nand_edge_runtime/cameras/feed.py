@@ -185,7 +185,7 @@ class CameraFeed:
         frame = CameraFrame(
             key=FrameKey(self._run, self._camera.name, number),
             image=image,
-            name=without_credentials(taken.name) or f"{self._camera.name}#{number}",
+            name=taken.name or f"{self._camera.name}#{number}",
             taken=taken.taken,
             timestamp=taken.timestamp,
             device_timestamp_ns=taken.device_timestamp_ns,

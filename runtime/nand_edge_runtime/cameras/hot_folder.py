@@ -123,8 +123,9 @@ class HotFolderCamera(Camera):
                 continue
             try:
                 self._look(arrivals, files, closing)
-            except OSError as error:
-                self._fault = f"hot folder {str(self._folder)!r} cannot be read: {error.strerror}"
+            except Exception as error:  # noqa: BLE001 - whatever it is, the folder is opened again
+                why = getattr(error, "strerror", None) or type(error).__name__
+                self._fault = f"hot folder {str(self._folder)!r} cannot be read: {why}"
                 return
             ended = time.monotonic()
             next_look = max(started + _LOOK_S, ended + (ended - started) / _LOOK_SHARE)

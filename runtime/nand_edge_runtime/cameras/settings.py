@@ -6,6 +6,7 @@ import re
 import sys
 from enum import Enum
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
@@ -13,6 +14,8 @@ from pydantic import Field, field_validator, model_validator
 from nand_edge.images import SUFFIXES
 from nand_edge_runtime.cameras.addresses import is_address, without_credentials
 from nand_edge_runtime.station.settings_base import Settings
+
+_Camera = TypeVar("_Camera", bound="CameraSettings")
 
 _NAMED = r"[A-Za-z0-9][A-Za-z0-9 _-]{0,63}"
 _VARIABLE = r"[A-Za-z_][A-Za-z0-9_]{0,127}"
@@ -194,6 +197,11 @@ class CameraSettings(Settings):
     features: dict[str, bool | int | float | str] = Field(
         default_factory=dict, description="Further features of the camera by their GenICam names."
     )
+    position_feature: str | None = Field(
+        default=None,
+        pattern=r"^Chunk[A-Za-z0-9_]{1,64}$",
+        description="What a camera sends with a frame that tells its place, such as ChunkEncoderValue.",
+    )
 
     @field_validator("source")
     @classmethod
@@ -270,3 +278,11 @@ def guessed_kind(source: str) -> CameraKind:
     if path.suffix.lower() in SUFFIXES or path.is_dir() or not path.suffix:
         return CameraKind.FOLDER
     return CameraKind.VIDEO
+
+
+def camera_within(camera: _Camera, folder: Path) -> _Camera:
+    """The same camera, with relative paths of files counting from a folder."""
+    update: dict[str, object] = {} if camera.cti is None else {"cti": folder / camera.cti}
+    if camera.source_kind in FILES:
+        update["source"] = str(folder / camera.source)
+    return camera.model_copy(update=update)

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
+from nand_edge.errors import NandEdgeError
 from nand_edge.files import whole_file
 from nand_edge_runtime.cameras.arrivals import Identity, identity_of
 from nand_edge_runtime.cameras.settings import CameraSettings, WhenTaken
@@ -47,13 +48,13 @@ class TakenFiles(ABC):
                 self._put_away(path, identity)
         except FileNotFoundError:
             pass
-        except OSError as error:
+        except (OSError, NandEdgeError) as error:
             self._known[name] = identity
             if not self._has_warned:
                 self._has_warned = True
                 _LOG.warning(
                     "hot folder %r: files that were taken cannot be put away (%s); they will be taken again at the "
-                    "next start: give the station the right to write there", str(self._folder), error.strerror,
+                    "next start: give the station the right to write there", str(self._folder), error,
                 )  # fmt: skip
 
     def forget_missing(self, there: AbstractSet[str]) -> None:

@@ -35,15 +35,18 @@ class ThreadHost(Host):
         self._changed = threading.Condition()
         self._told: _Told = None
         self._wanted, self._opened = 0, 0
-        self._is_closed = False
+        self._is_closed = self._is_stuck = False
         self._sign = time.monotonic()
         self._thread = threading.Thread(target=self._forever, name=f"driver of {settings.name}", daemon=True)
 
     def open(self) -> None:
         """Have the camera opened; see `Host`."""
         with self._changed:
-            self._wanted += 1
-            self._told, self.is_open = None, False
+            if not self._is_stuck:
+                self._wanted += 1
+                self._told = None
+            # What a stuck camera may still give is not lost: it goes on where it is once its driver comes back.
+            self.is_open = False
             self._sign = time.monotonic()
             self._changed.notify_all()
         if self._thread.ident is None:
@@ -57,7 +60,7 @@ class ThreadHost(Host):
                 self._changed.wait(left)
             told, self._told = self._told, None
             self._changed.notify_all()
-            self.is_open = self._opened == self._wanted
+            self.is_open = self._opened == self._wanted and not self._is_stuck
             if isinstance(told, Taken):
                 return told
             if told is not None:
@@ -81,6 +84,7 @@ class ThreadHost(Host):
         silent_s = time.monotonic() - self._sign
         longest_s = self.settings.read_timeout_s if self.is_open else self.settings.open_timeout_s
         if silent_s > longest_s + _POLL_S:
+            self._is_stuck = True
             raise CameraError(f"no sign of life for {silent_s:.1f} s")
 
     def _forever(self) -> None:
@@ -89,7 +93,7 @@ class ThreadHost(Host):
             try:
                 self._camera.open()
                 with self._changed:
-                    self._opened, self._sign = wish, time.monotonic()
+                    self._opened, self._sign, self._is_stuck = wish, time.monotonic(), False
                 while self._tell(self._camera.read(_POLL_S), wish):
                     pass
             except (CameraError, EndOfSourceError, NandEdgeError) as error:
@@ -109,7 +113,7 @@ class ThreadHost(Host):
     def _tell(self, told: _Told, wish: int) -> bool:
         """Hand over what the camera gave, and say whether it is to go on."""
         with self._changed:
-            self._sign = time.monotonic()
+            self._sign, self._is_stuck = time.monotonic(), False
             while self._told is not None and self._is_wished(wish):
                 self._changed.wait(1.0)
             if not self._is_wished(wish):

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from nand_edge_runtime.cameras import CameraKind, CameraSettings, Policy
+from nand_edge_runtime.cameras.settings import camera_within
 
 
 @pytest.mark.parametrize(
@@ -83,3 +84,17 @@ def test_credentials_are_shown_nowhere() -> None:
     with pytest.raises(ValidationError) as caught:
         CameraSettings(name="top", source="rtsp://operator:s3cret@127.0.0.1:port/")
     assert "s3cret" not in str(caught.value)
+
+
+def test_relative_paths_count_from_the_settings_files_folder(tmp_path: Path) -> None:
+    def source(**settings: str) -> str:
+        return camera_within(CameraSettings(name="top", **settings), tmp_path).source
+
+    assert source(source="parts") == str(tmp_path / "parts")
+    assert source(source="in", kind="hot-folder") == str(tmp_path / "in")
+    assert source(source="/data/line.mp4") == "/data/line.mp4"
+    for elsewhere in ("0", "/dev/video0", "rtsp://127.0.0.1/1"):
+        assert source(source=elsewhere) == elsewhere
+    assert source(source="Vendor-123", kind="aravis") == "Vendor-123"
+    harvesters = CameraSettings(name="top", source="cam", kind="harvesters", cti="producer.cti")
+    assert camera_within(harvesters, tmp_path).cti == tmp_path / "producer.cti"
