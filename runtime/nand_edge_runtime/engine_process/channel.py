@@ -73,7 +73,7 @@ class Channel:
             except (OSError, ValueError) as error:
                 raise ChannelClosedError(str(error)) from None
             if not data:
-                raise ChannelClosedError("closed")
+                raise ChannelClosedError("")
             self._read += data
             self._descriptors += descriptors
 

@@ -37,8 +37,11 @@ def main() -> None:
     _end_with(parent)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
     channel = Channel(socket.socket(fileno=descriptor))
-    with suppress(ChannelClosedError):
+    try:
         _Child(channel).serve()
+    except ChannelClosedError as error:
+        if str(error):
+            print(error, file=sys.stderr)
     # No tidying up: engines take their time for it, and some never finish.
     _end(0)
 
@@ -101,19 +104,13 @@ class _Child:
         self._channel.send(ready)
         return judge
 
-    def _judge_by(self, judge: Judge, message: dict[str, Any]) -> None:
-        (descriptor,) = self._channel.take_descriptors(1)
-        length = int(message["length"])
-        block = SharedBlock(descriptor, max(4 * length, 1))
-        judged_by = JudgedBy.from_message(message, block.view([length], np.float32))
-        block.close()
-        judge.judge_by(judged_by)
-
     def _answer(self, judge: Judge, message: dict[str, Any]) -> dict[str, Any]:
-        if message["judge by"] is not None:
-            self._judge_by(judge, message["judge by"])
+        # All that came with the message is taken before anything can fail.
+        judged_by = None if message["judge by"] is None else self._judged_by(message["judge by"])
         for name, size in message["new blocks"].items():
             self._take(name, int(size))
+        if judged_by is not None:
+            judge.judge_by(judged_by)
         if self._frames is None or self._maps is None:
             raise ChannelClosedError("frames without memory for them")
         inspections = judge.judge(list(self._frames.view(message["shape"])))
@@ -124,6 +121,14 @@ class _Child:
             for place, inspection in zip(maps, inspections, strict=True)
         ]
         return {"is": "answer", "id": message["id"], "side": side, "inspections": facts}
+
+    def _judged_by(self, message: dict[str, Any]) -> JudgedBy:
+        (descriptor,) = self._channel.take_descriptors(1)
+        length = int(message["length"])
+        block = SharedBlock(descriptor, max(4 * length, 1))
+        judged_by = JudgedBy.from_message(message, block.view([length], np.float32))
+        block.close()
+        return judged_by
 
     def _take(self, name: str, size: int) -> None:
         (descriptor,) = self._channel.take_descriptors(1)

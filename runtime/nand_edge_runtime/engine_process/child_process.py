@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from nand_edge.errors import NandEdgeError
 from nand_edge.inspection import Inspection, Verdict
 from nand_edge_runtime.engine_process.channel import Channel, ChannelClosedError
-from nand_edge_runtime.engine_process.failure import EngineFailure
+from nand_edge_runtime.engine_process.failure import EngineFailure, too_slow
 from nand_edge_runtime.engine_process.judged_by import JudgedBy
 from nand_edge_runtime.engine_process.output_log import OutputLog
 from nand_edge_runtime.engine_process.settings import EngineSettings
@@ -248,12 +248,14 @@ class ChildProcess:
     def _answer(self, until: float) -> dict[str, Any]:
         message = self._channel.receive(max(until - time.monotonic(), 0.0))
         if message is None:
-            raise EngineFailure(Reason.DEADLINE, "the engine was too slow")
+            raise too_slow()
         if message["id"] != self._number:
             raise ChannelClosedError(f"an answer to {message['id']} instead of {self._number}")
         self._busy_since = None
         # After a failure it is not known how far it came with a change.
         self._judges_by = self._asked if message["is"] == "answer" else None
+        if time.monotonic() > until:
+            raise too_slow()
         return message
 
     def _inspections(self, frames: Sequence[CameraFrame], answer: dict[str, Any], started: float) -> list[Inspection]:

@@ -16,3 +16,8 @@ class EngineFailure(Exception):  # noqa: N818 - it is what the frames' reject is
     def __init__(self, reason: Reason, detail: str = "") -> None:
         self.reason, self.detail = reason, detail
         super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
+
+
+def too_slow() -> EngineFailure:
+    """There was no answer in time."""
+    return EngineFailure(Reason.DEADLINE, "the engine was too slow")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,8 +18,8 @@ from nand_edge_runtime.engine_process.settings import EngineSettings
 from nand_edge_runtime.inspector import Inspector
 from nand_edge_runtime.station.records import Reason
 
-_FIRST_SIZE = (480, 640)
-"""Height and width of the first run's frame while nobody knows what the cameras give."""
+_FIRST_PIXELS, _FIRST_ASPECT = 640 * 480, 4 / 3
+"""The first run's frame while nobody knows what the cameras give."""
 
 _TRIED_AGAIN_S = 1.0
 
@@ -79,9 +80,9 @@ class Judge:
             shape: [N, H, W, 3] of the frames to expect; None while that is not known.
         """
         if shape is None:
-            height, width = _FIRST_SIZE
-            aspect = self.inspector.region.aspect
-            shape = (1, max(round(width / aspect), 1) if aspect else height, width, 3)
+            aspect = self.inspector.region.aspect or _FIRST_ASPECT
+            height = max(round(math.sqrt(_FIRST_PIXELS / aspect)), 1)
+            shape = (1, height, max(round(height * aspect), 1), 3)
         self.inspector.complete = True
         # A frame that is refused here is refused again when it comes, with its reason on record.
         with suppress(NandEdgeError):

@@ -12,7 +12,7 @@ from pathlib import Path
 from nand_edge.inspection import Inspection
 from nand_edge.normality import Normality
 from nand_edge_runtime.engine_process.acceptance import acceptable, runs_of
-from nand_edge_runtime.engine_process.failure import EngineFailure
+from nand_edge_runtime.engine_process.failure import EngineFailure, too_slow
 from nand_edge_runtime.engine_process.judge import Judge, failure_of
 from nand_edge_runtime.engine_process.judged_by import JudgedBy
 from nand_edge_runtime.engine_process.settings import EngineSettings
@@ -116,11 +116,13 @@ class LocalEngine:
     def _wait(self, run: _Run, until: float) -> None:
         if run.done.wait(max(until - time.monotonic(), 0.0)):
             self._standing.change(PartState.RUNNING)
+            if time.monotonic() > until:
+                raise too_slow()
             return
         took = time.monotonic() - run.began
         if took > self._settings.hang_timeout_s:
             self._standing.change(PartState.FAILED, "it hangs, and in the station's own process nothing can end it")
-        raise EngineFailure(Reason.DEADLINE, "the engine was too slow")
+        raise too_slow()
 
     def _work(self) -> None:
         judge = self._judge

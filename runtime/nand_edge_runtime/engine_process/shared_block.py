@@ -66,8 +66,8 @@ class SharedBlock:
         """
         if math.prod(shape) * np.dtype(dtype).itemsize > self.size or min(shape, default=1) < 0:
             raise ValueError(f"no room for shape {list(shape)} in {self.size} bytes")
-        array: NDArray[Any] = np.ndarray(tuple(shape), dtype, buffer=self._memory)
-        return array
+        # Not by `np.ndarray(buffer=...)`, which does not keep the memory from being closed under the array.
+        return np.frombuffer(self._memory, dtype, count=math.prod(shape)).reshape(shape)
 
     def close(self) -> None:
         """Let go of the memory; where arrays still lie in it, it stays until they are gone."""
