@@ -9,11 +9,13 @@ import threading
 import time
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
+from asyncua.crypto.uacrypto import CertProperties
 from asyncua.ua.status_codes import get_name_and_doc
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError, UaStringParsingError
 
@@ -33,6 +35,7 @@ _MODES = {
 _TIMEOUTS = (TimeoutError, asyncio.TimeoutError, concurrent.futures.TimeoutError)
 """One class from Python 3.11 on."""
 
+_PEM = b"-----BEGIN"
 _LEAVE_S = 0.2
 _ASK_AGAIN_S = 0.01
 _CLOSED_GATE: dict[str, Value] = {"verdict": Value(0, "reject"), "sequence": Value(0, "0", counts=True)}
@@ -195,9 +198,9 @@ class _Session:
         if settings.security != "none":
             await client.set_security(
                 SecurityPolicyBasic256Sha256,
-                certificate=str(settings.certificate_file),
-                private_key=str(settings.key_file),
-                server_certificate=str(settings.server_certificate_file),
+                certificate=_pem_or_der(settings.certificate_file),
+                private_key=_pem_or_der(settings.key_file),
+                server_certificate=_pem_or_der(settings.server_certificate_file),
                 mode=_MODES[settings.security],
             )
         await client.connect()
@@ -226,6 +229,12 @@ class _Session:
             raise OutputFault(f"the server refuses ({get_name_and_doc(error.code)[0]})") from None
         except (UaError, OSError) as error:
             raise OutputFault(f"no connection ({in_words(error)})") from None
+
+
+def _pem_or_der(path: Path | None) -> CertProperties:
+    """A file as the library wants it: by what is in it, not by the end of its name."""
+    content = (path or Path()).read_bytes()
+    return CertProperties(content, extension="pem" if content.startswith(_PEM) else "der")
 
 
 async def _look_up(client: Client, name: str, identifier: str) -> tuple[Any, ua.VariantType]:

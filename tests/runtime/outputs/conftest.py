@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
+import ipaddress
 import json
 import select
 import shutil
@@ -120,6 +122,46 @@ class Cable:
                         other[ready].sendall(data)
                 except (OSError, ValueError):
                     return
+
+
+def make_certificate(folder: Path, name: str, uri: str = "urn:nand-edge:test") -> tuple[Path, Path]:
+    """A certificate for this machine, signed by itself, and its key, as PEM files."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+    key = rsa.generate_private_key(65537, 2048)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    names = [x509.DNSName("localhost"), address, x509.UniformResourceIdentifier(uri)]
+    now = dt.datetime.now(dt.timezone.utc)
+    usage = {
+        "digital_signature": True, "content_commitment": True, "key_encipherment": True, "data_encipherment": True,
+        "key_agreement": False, "key_cert_sign": True, "crl_sign": False, "encipher_only": False,
+        "decipher_only": False,
+    }  # fmt: skip
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.KeyUsage(**usage), critical=True)
+        .add_extension(
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / f"{name}.pem", folder / f"{name}.key"
+    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    encryption = serialization.NoEncryption()
+    paths[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption))
+    return paths
 
 
 class Peer:
@@ -259,10 +301,12 @@ OPC_UA_TYPES = {
 class OpcUaPlc(Peer):
     """asyncua's own server; a verdict is taken when the sequence number changes."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         super().__init__()
         self.port = free_port()
         self.forget()
+        self.folder = folder
+        self.certificate, self._key = make_certificate(folder, "server")
         self._loop: Any = None
         self._server: Any = None
         self._listening = False
@@ -307,7 +351,12 @@ class OpcUaPlc(Peer):
         server = Server(user_manager=self)
         await server.init()
         server.set_endpoint(f"opc.tcp://127.0.0.1:{self.port}/")
-        server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        await server.set_application_uri("urn:nand-edge:test")
+        server.set_security_policy(
+            [ua.SecurityPolicyType.NoSecurity, ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt]
+        )
+        await server.load_certificate(str(self.certificate))
+        await server.load_private_key(str(self._key), format="pem")
         await server.register_namespace("urn:nand-edge:test")
         starting = {"Boolean": False, "String": "", "Double": 0.0, "Float": 0.0}
         for name, kind in OPC_UA_TYPES.items():
@@ -373,7 +422,8 @@ class Broker(Peer):
     def start(self) -> None:
         configuration = self.folder / "mosquitto.conf"
         anonymous = "" if "password_file" in self.more_configuration else "allow_anonymous true\n"
-        configuration.write_text(f"listener {self.port} 127.0.0.1\n{anonymous}{self.more_configuration}")
+        # Otherwise it gives root's rights up, and cannot read its own files in a folder of root's.
+        configuration.write_text(f"user root\nlistener {self.port} 127.0.0.1\n{anonymous}{self.more_configuration}")
         assert self._binary is not None
         self._process = subprocess.Popen(
             [self._binary, "-c", str(configuration)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -592,9 +642,9 @@ def line() -> Iterator[Callable[..., Line]]:
 
 
 @pytest.fixture(scope="session")
-def shared_opc_ua_plc() -> Iterator[OpcUaPlc]:
+def shared_opc_ua_plc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpcUaPlc]:
     """One for all tests: making its address space takes seconds."""
-    made = OpcUaPlc()
+    made = OpcUaPlc(tmp_path_factory.mktemp("opc-ua"))
     yield made
     made.end()
 
@@ -651,6 +701,26 @@ def http_server() -> Iterator[HttpServer]:
     made.start()
     yield made
     made.kill()
+
+
+@pytest.fixture
+def settings_of() -> Callable[..., OutputSettings]:
+    """The least that each kind needs."""
+    nodes = {name: f"ns=2;s={name}" for name in ("heartbeat", "state", "verdict", "sequence")}
+    least: dict[str, dict[str, Any]] = {
+        "modbus-tcp": {"host": "127.0.0.1"},
+        "opc-ua": {"url": "opc.tcp://127.0.0.1:4840", "nodes": nodes},
+        "mqtt": {"host": "127.0.0.1"},
+        "gpio": {"chip": "/dev/gpiochip0", "gate": {"line": 17}},
+        "webhook": {"url": "http://127.0.0.1:1/"},
+    }
+    return lambda kind, **more: output_settings(**{"kind": kind, "name": "one", **least[kind], **more})
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
+    """Makes a certificate and its key."""
+    return lambda name, **more: make_certificate(tmp_path, name, **more)
 
 
 @pytest.fixture
