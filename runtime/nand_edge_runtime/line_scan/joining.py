@@ -22,7 +22,7 @@ class Seen:
     Attributes:
         key: Its frame.
         place: Its place in lines and columns.
-        along_mm: Its first line, millimetres from the roll's beginning.
+        along_mm: Its first line, millimetres, as the encoder tells it.
         at: Seconds since 1970 when it was taken.
         threshold: What was in force.
         normalities: What was in force.

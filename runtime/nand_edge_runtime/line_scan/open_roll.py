@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
@@ -59,9 +60,9 @@ class OpenRoll:
         self._stretches: dict[int, Stretch] = {}
         self._open_stretches: dict[tuple[str, Span], Stretch] = {}
         self._reference: tuple[int, float] | None = None
-        self._origin: float | None = None
+        self._begin, self._end = math.inf, -math.inf
         self._newest = 0
-        self._length = self._width = 0.0
+        self._width = 0.0
         self._full = False
         self._written_tiles = 0
         self.trouble = ""
@@ -72,13 +73,16 @@ class OpenRoll:
         """Tiles that got their verdict."""
         return self._counts["tiles"]
 
-    def tell(self, record: FrameRecord, place: TilePlace, inspection: Inspection | None) -> None:
+    def tell(
+        self, record: FrameRecord, place: TilePlace, inspection: Inspection | None, *, unseen: bool = False
+    ) -> None:
         """Take a verdict in.
 
         Args:
             record: The tile's.
             place: Where it lies.
             inspection: With its maps; None where it was not inspected, or where it is known to have no region.
+            unseen: Whether it may have regions that the map cannot take in.
         """
         along = self._along(record, place)
         self._counts["tiles"] += 1
@@ -86,9 +90,11 @@ class OpenRoll:
         self._counts["inspected"] += record.reason in (Reason.INSPECTED, Reason.OUTPUT_DOWN)
         self._coverage.add(place)
         self._width = max(self._width, place.columns.core.stop * self._settings.millimetres_per_column)
-        self._length = max(self._length, self._millimetres(place.lines.core.stop))
         if record.reason is not Reason.INSPECTED:
-            self._add_stretch(record, place)
+            self._add_stretch(record, place, record.reason.value, record.detail)
+        if unseen:
+            self._counts["untold"] += 1
+            self._add_stretch(record, place, _UNTOLD, _ASK_THE_HISTORY)
         if inspection is not None and record.reason is not Reason.NOT_A_NUMBER:
             threshold, normalities = inspection.threshold, inspection.normalities
             seen = Seen(record.key, place, along, record.timestamp, threshold, normalities)
@@ -105,7 +111,7 @@ class OpenRoll:
         """What it comes to so far."""
         counts = {name: self._counts[name] for name in ("tiles", "rejected", "inspected", "untold")}
         standings = {name: self._counts[name] for name in (_REGION, _SUPPRESSED, _SMALL, _NOT_LISTED)}
-        return Totals(**counts, **standings, length_mm=self._length, width_mm=self._width)
+        return Totals(**counts, **standings, length_mm=max(self._end - self._begin, 0.0), width_mm=self._width)
 
     def write_changes(self, at: float) -> None:
         """Bring what has changed to the disk, if anything has."""
@@ -115,7 +121,14 @@ class OpenRoll:
     def write(self, at: float) -> None:
         """Bring what has changed to the disk; what it does not take is tried again the next time."""
         try:
-            self._file.write(self._changed.values(), self._gone, self._stretches.values(), self.totals(), at)
+            self._file.write(
+                regions=self._changed.values(),
+                gone=self._gone,
+                stretches=self._stretches.values(),
+                totals=self.totals(),
+                begin_mm=self._begin if self.tiles else 0.0,
+                at=at,
+            )
         except sqlite3.Error as error:
             self._tell_trouble(str(error))
         else:
@@ -136,23 +149,21 @@ class OpenRoll:
             self._tell_trouble(str(error))
 
     def _along(self, record: FrameRecord, place: TilePlace) -> float:
-        """The tile's first line, millimetres from the roll's beginning."""
+        """The place of the tile's first line, millimetres."""
         line, per_position = place.lines.whole.start, self._settings.millimetres_per_position
         if record.position is not None and per_position is not None:
             self._reference = (line, record.position * per_position)
         elif self._reference is None:
             self._reference = (line, line * self._settings.millimetres_per_line)
-        if self._origin is None:
-            self._origin = self._on_the_line(place.lines.core.start)
+        # Not the first one told of, but the one that lies first.
+        self._begin = min(self._begin, self._millimetres(place.lines.core.start))
+        self._end = max(self._end, self._millimetres(place.lines.core.stop))
         return self._millimetres(line)
 
-    def _on_the_line(self, line: int) -> float:
+    def _millimetres(self, line: int) -> float:
         """A line's place as the encoder, or the number of lines, tells it."""
         known, at = self._reference or (0, 0.0)
         return at + (line - known) * self._settings.millimetres_per_line
-
-    def _millimetres(self, line: int) -> float:
-        return self._on_the_line(line) - (self._origin or 0.0)
 
     def _add(self, joiner: Joiner, pieces: Pieces | None, seen: Seen, standing: Callable[[Growing], str]) -> None:
         if pieces is None:
@@ -194,10 +205,9 @@ class OpenRoll:
             return _HIDDEN
         return _SMALL if growing.area_mm2 < self._settings.minimum_area_mm2 else _SUPPRESSED
 
-    def _add_stretch(self, record: FrameRecord, place: TilePlace) -> None:
+    def _add_stretch(self, record: FrameRecord, place: TilePlace, reason: str, detail: str) -> None:
         box = self._box(place.lines.core, place.columns.core)
-        reason = record.reason.value
-        stretch = Stretch(0, box, reason, record.detail, 1, record.key, record.timestamp)
+        stretch = Stretch(0, box, reason, detail, 1, record.key, record.timestamp)
         self._stretch(reason, place.columns.core, stretch)
 
     def _stretch(self, reason: str, columns: Span, stretch: Stretch) -> None:

@@ -33,10 +33,6 @@ class Box:
             max(self.across_to, other.across_to),
         )
 
-    def moved(self, millimetres: float) -> Box:
-        """The same, farther along the web."""
-        return Box(self.along_from + millimetres, self.along_to + millimetres, self.across_from, self.across_to)
-
 
 @dataclass(frozen=True)
 class Region:
@@ -136,7 +132,7 @@ class Totals:
         suppressed: Listed regions that the words took out.
         small: Regions below the least area, not listed.
         not_listed: Regions and stretches beyond what a roll lists, a tile tells apart or a full disk takes.
-        untold: Verdicts that the map did not hear of because it was too slow.
+        untold: Tiles whose regions the map could not take in because it was too slow.
     """
 
     tiles: int = 0

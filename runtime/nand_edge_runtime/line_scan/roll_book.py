@@ -38,10 +38,15 @@ _NAME_MOST = 200
 
 @dataclass(frozen=True)
 class _Told:
-    """What is needed of a verdict; the inspection only where it may have regions, for its maps are large."""
+    """What is needed of a verdict; the inspection only where it may have regions, for its maps are large.
+
+    Attributes:
+        unseen: Whether it may have regions, and too many maps wait already.
+    """
 
     record: FrameRecord
     inspection: Inspection | None
+    unseen: bool = False
 
 
 class RollBook:
@@ -60,7 +65,7 @@ class RollBook:
         self._rolls: dict[str, OpenRoll] = {}
         self._waiting: deque[_Told] = deque()
         self._with_maps = 0
-        self._missed: dict[str, int] = {}
+        self._missed: Counter[str] = Counter()
         self._queue_lock, self._rolls_lock = threading.Lock(), threading.Lock()
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._since, self._trouble = time.time(), ""
@@ -142,13 +147,14 @@ class RollBook:
         if inspection is not None and _has_nothing(event.record, inspection):
             inspection = None
         with self._queue_lock:
-            if len(self._waiting) >= _WAITING_MOST or (inspection is not None and self._with_maps >= _WITH_MAPS_MOST):
+            if len(self._waiting) >= _WAITING_MOST:
                 self.dropped += 1
-                camera = event.record.key.camera
-                self._missed[camera] = self._missed.get(camera, 0) + 1
+                self._missed[event.record.key.camera] += 1
                 return
-            self._waiting.append(_Told(event.record, inspection))
-            self._with_maps += inspection is not None
+            unseen = inspection is not None and self._with_maps >= _WITH_MAPS_MOST
+            self.dropped += unseen
+            self._waiting.append(_Told(event.record, None if unseen else inspection, unseen))
+            self._with_maps += inspection is not None and not unseen
         self._wake.set()
 
     def _run(self) -> None:
@@ -174,7 +180,7 @@ class RollBook:
         """Have the rolls say how many verdicts they did not hear of."""
         with self._queue_lock:
             self.dropped += len(self._waiting)
-            missed = Counter(self._missed) + Counter(told.record.key.camera for told in self._waiting)
+            missed = self._missed + Counter(told.record.key.camera for told in self._waiting)
             self._waiting.clear()
             self._missed.clear()
         for camera, count in missed.items():
@@ -204,7 +210,7 @@ class RollBook:
             self.dropped += 1
             return
         roll.untold(missed)
-        roll.tell(told.record, place, told.inspection)
+        roll.tell(told.record, place, told.inspection, unseen=told.unseen)
 
     def _roll(self, camera: str) -> OpenRoll | None:
         """The camera's roll, begun if need be; None while the disk takes no file."""
@@ -218,7 +224,8 @@ class RollBook:
 
     def _begin(self, camera: str, name: str) -> OpenRoll:
         settings, now = self._cameras[camera], time.time()
-        file = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now))}-{secrets.token_hex(3)}{SUFFIX}"
+        moment = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now))}-{int(now % 1 * 1e6):06d}"
+        file = f"{moment}-{secrets.token_hex(2)}{SUFFIX}"
         header = Header(camera, name, now, now, None, settings.model_dump(mode="json"))
         _make_room(roll_files(self._folder.parent, camera), settings)
         roll = OpenRoll(self._folder / quote(camera, safe="") / file, header, settings)

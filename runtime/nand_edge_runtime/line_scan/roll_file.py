@@ -22,7 +22,7 @@ _TABLES = (
     """
 create table roll (
     schema integer not null, camera text not null, name text not null, began real not null,
-    changed real not null, ended real, settings text not null, totals text not null
+    changed real not null, ended real, settings text not null, begin_mm real not null, totals text not null
 )
 """,
     """
@@ -94,15 +94,23 @@ class RollFile:
             raise
 
     def write(
-        self, regions: Iterable[Region], gone: Iterable[int], stretches: Iterable[Stretch], totals: Totals, at: float
+        self,
+        *,
+        regions: Iterable[Region],
+        gone: Iterable[int],
+        stretches: Iterable[Stretch],
+        totals: Totals,
+        begin_mm: float,
+        at: float,
     ) -> None:
-        """Write what is new or has changed.
+        """Write what is new or has changed, with places along as the encoder tells them.
 
         Args:
             regions: Take the place of those of the same number.
             gone: Numbers of regions that are no more.
             stretches: Take the place of those of the same number.
             totals: Of the whole roll.
+            begin_mm: Where the roll begins; places that are read count from there.
             at: Seconds since 1970.
 
         Raises:
@@ -112,7 +120,9 @@ class RollFile:
             self._connection.executemany("delete from regions where number = ?", [(number,) for number in gone])
             self._insert("regions", [_region_row(region) for region in regions])
             self._insert("stretches", [_stretch_row(stretch) for stretch in stretches])
-            self._connection.execute("update roll set changed = ?, totals = ?", (at, json.dumps(asdict(totals))))
+            self._connection.execute(
+                "update roll set changed = ?, begin_mm = ?, totals = ?", (at, begin_mm, json.dumps(asdict(totals)))
+            )
 
     def end(self, at: float | None) -> None:
         """Write that the roll has ended, at its last change for None, and close the file.
@@ -186,9 +196,12 @@ def read_roll(path: Path) -> Roll:
     with _reading(path) as connection:
         connection.execute("begin")
         header = _header(connection)
-        totals = Totals(**json.loads(connection.execute("select totals from roll").fetchone()["totals"]))
-        regions = tuple(map(_region, connection.execute("select * from regions order by along_from, number")))
-        stretches = tuple(map(_stretch, connection.execute("select * from stretches order by along_from, number")))
+        roll = connection.execute("select totals, begin_mm from roll").fetchone()
+        totals, begin = Totals(**json.loads(roll["totals"])), float(roll["begin_mm"])
+        rows = connection.execute("select * from regions order by along_from, number")
+        regions = tuple(_region(row, begin) for row in rows)
+        rows = connection.execute("select * from stretches order by along_from, number")
+        stretches = tuple(_stretch(row, begin) for row in rows)
     return Roll(header, totals, regions, stretches)
 
 
@@ -240,7 +253,13 @@ def _header(connection: sqlite3.Connection) -> Header:
 
 
 def _roll_row(header: Header) -> dict[str, Any]:
-    return {"schema": SCHEMA, **asdict(header), "settings": json.dumps(header.settings), "totals": "{}"}
+    return {
+        "schema": SCHEMA,
+        **asdict(header),
+        "settings": json.dumps(header.settings),
+        "begin_mm": 0.0,
+        "totals": "{}",
+    }
 
 
 def _region_row(region: Region) -> dict[str, Any]:
@@ -256,10 +275,10 @@ def _region_row(region: Region) -> dict[str, Any]:
     }
 
 
-def _region(row: sqlite3.Row) -> Region:
+def _region(row: sqlite3.Row, begin: float) -> Region:
     return Region(
-        **{name: row[name] for name in _PLAIN},
-        box=_box(row),
+        **{**{name: row[name] for name in _PLAIN}, "along": row["along"] - begin},
+        box=_box(row, begin),
         suppressed=bool(row["suppressed"]),
         normalities=tuple(json.loads(row["normalities"])),
         frames=tuple(_key(text) for text in json.loads(row["frames"])),
@@ -279,14 +298,14 @@ def _stretch_row(stretch: Stretch) -> dict[str, Any]:
     return {**named, **asdict(stretch.box), "first": first}
 
 
-def _stretch(row: sqlite3.Row) -> Stretch:
+def _stretch(row: sqlite3.Row, begin: float) -> Stretch:
     first = None if row["first"] is None else _key(json.loads(row["first"]))
     named = {name: row[name] for name in ("number", "reason", "detail", "tiles", "at")}
-    return Stretch(**named, box=_box(row), first=first)
+    return Stretch(**named, box=_box(row, begin), first=first)
 
 
-def _box(row: sqlite3.Row) -> Box:
-    return Box(row["along_from"], row["along_to"], row["across_from"], row["across_to"])
+def _box(row: sqlite3.Row, begin: float) -> Box:
+    return Box(row["along_from"] - begin, row["along_to"] - begin, row["across_from"], row["across_to"])
 
 
 def _key_text(key: FrameKey) -> list[str | int]:

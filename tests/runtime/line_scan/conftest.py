@@ -5,21 +5,30 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
+from onnx import helper
+from toy_bundle import toy_graph, toy_manifest, toy_normality
 
+from nand_edge.bundle import GRAPH, write_manifest
 from nand_edge.inspection import Inspection, decide
+from nand_edge.normality import write_normality
 from nand_edge_runtime.cameras.protocol import Taken
-from nand_edge_runtime.line_scan import LineScanSettings
+from nand_edge_runtime.line_scan import LineScanSettings, judge_trusted
 from nand_edge_runtime.station.frames import CameraFrame, FrameKey
 from nand_edge_runtime.station.hub import Decided
 from nand_edge_runtime.station.records import Reason, inspected, not_inspected
 
 Blocks = Callable[..., Iterator[Taken]]
 Settings = Callable[..., LineScanSettings]
+
+REACH = 16
+CONTRAST = 2.0
 
 
 @pytest.fixture(scope="session")
@@ -96,6 +105,7 @@ class Line:
             clip_ran=True, normalities=self.normalities, latency_ms={}, bundle="b" * 64, anomaly_map=final,
             base_map=base, suppression_map=self.suppression(base),
         )  # fmt: skip
+        inspection = judge_trusted(tile.name, inspection)
         return Decided(inspected(frame, inspection, normalities_sha256="", latency_ms={}), tile.image, inspection)
 
     def rejected(self, frame: CameraFrame, reason: Reason, detail: str = "") -> Decided:
@@ -103,10 +113,10 @@ class Line:
         return Decided(not_inspected(frame, reason, detail, latency_ms={}), frame.image, None)
 
 
-@pytest.fixture
-def line() -> Line:
-    """A line with an ideal detector."""
-    return Line()
+@pytest.fixture(scope="session")
+def line() -> type[Line]:
+    """Makes lines with an ideal detector."""
+    return Line
 
 
 @pytest.fixture(scope="session")
@@ -120,3 +130,39 @@ def until() -> Callable[[Callable[[], bool]], None]:
             time.sleep(0.01)
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def contrast_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle whose detector looks 16 pixels around, and takes what lies outside of its frame for black.
+
+    Its base map is the difference between a pixel and the mean of its neighbourhood, as far off at a frame's edge as
+    detectors are that pad with zeros. Frames of 256 x 256 go through it pixel by pixel.
+    """
+    folder = tmp_path_factory.mktemp("bundles") / "contrast.nand"
+    (folder / "normalities").mkdir(parents=True)
+    model = toy_graph(CONTRAST / 255)
+    squeeze = next(place for place, node in enumerate(model.graph.node) if node.op_type == "Squeeze")
+    model.graph.node[squeeze].input[0] = "contrast"
+    side = 2 * REACH + 1
+    added = [
+        helper.make_node(
+            "AveragePool", [before], [after], kernel_shape=kernel, pads=[*reach, *reach], count_include_pad=1
+        )
+        for before, after, kernel, reach in (
+            ("resized", "above_and_below", [side, 1], [REACH, 0]),
+            ("above_and_below", "around", [1, side], [0, REACH]),
+        )
+    ]
+    added += [
+        helper.make_node("Sub", ["resized", "around"], ["difference"]),
+        helper.make_node("Abs", ["difference"], ["contrast"]),
+    ]
+    for offset, node in enumerate(added):
+        model.graph.node.insert(squeeze + offset, node)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, folder / GRAPH)
+    for name, normal in (("bright", [0, 1]), ("dark", [1, 0])):
+        write_normality(toy_normality(name, normal), folder / f"normalities/{name}.normality")
+    write_manifest(folder, toy_manifest("contrast"))
+    return folder

@@ -100,7 +100,7 @@ def _facts(roll: Roll) -> tuple[tuple[str, str], ...]:
     if totals.not_listed:
         facts.append(("more than a roll lists", f"{totals.not_listed:,}"))
     if totals.untold:
-        facts.append(("verdicts that the map did not hear of", f"{totals.untold:,}"))
+        facts.append(("tiles whose regions the map missed", f"{totals.untold:,}"))
     not_inspected = metres(_together(roll.stretches))
     facts.append(("stretches not inspected", f"{len(roll.stretches):,}, over {not_inspected} of the length"))
     return tuple(facts)
