@@ -78,7 +78,7 @@ class TlsSettings(Settings):
 class ModbusSettings(CommonSettings):
     """A PLC that is a Modbus TCP server: the station writes its registers, and a coil if wanted."""
 
-    kind: Literal["modbus-tcp"]
+    kind: Literal["modbus-tcp"] = Field(description="What the output speaks.")
     host: str = Field(pattern=_HOST, description="The PLC's name or address.")
     port: int = Field(default=502, ge=1, le=65535, description="Its port.")
     unit: int = Field(default=1, ge=0, le=255, description="The unit (device) identifier.")
@@ -122,7 +122,7 @@ class OpcUaNodes(Settings):
 class OpcUaSettings(CommonSettings):
     """A PLC or gateway that is an OPC UA server: the station writes its variables."""
 
-    kind: Literal["opc-ua"]
+    kind: Literal["opc-ua"] = Field(description="What the output speaks.")
     url: str = Field(max_length=1024, description="opc.tcp://HOST:PORT/PATH.")
     nodes: OpcUaNodes = Field(description="Which variables are written.")
     username: str | None = Field(default=None, max_length=256, description="Signs in as this user; anonymous.")
@@ -150,9 +150,8 @@ class OpcUaSettings(CommonSettings):
     def _whole(self) -> OpcUaSettings:
         files = (self.certificate_file, self.key_file, self.server_certificate_file)
         if self.security != "none" and None in files:
-            raise ValueError(
-                "found security without its three files, needed certificate_file, key_file, server_certificate_file"
-            )
+            needed = "certificate_file, key_file and server_certificate_file"
+            raise ValueError(f"found security {self.security!r} without its files, needed {needed}")
         if self.password_env is not None and self.username is None:
             raise ValueError("found password_env without username, needed both")
         if self.username is not None and self.security != "sign-and-encrypt" and not _is_loopback(self.url):
@@ -163,7 +162,7 @@ class OpcUaSettings(CommonSettings):
 class MqttSettings(CommonSettings):
     """An MQTT broker: every verdict is a message of quality 1, and the last will says that the station is gone."""
 
-    kind: Literal["mqtt"]
+    kind: Literal["mqtt"] = Field(description="What the output speaks.")
     host: str = Field(pattern=_HOST, description="The broker's name or address.")
     port: int = Field(default=1883, ge=1, le=65535, description="Its port; 8883 is usual with TLS.")
     topic: str = Field(
@@ -190,7 +189,7 @@ class GpioLine(Settings):
 class GpioSettings(CommonSettings):
     """Lines of a GPIO chip, through relays or opto-couplers: one for the gate, one for the heartbeat if wanted."""
 
-    kind: Literal["gpio"]
+    kind: Literal["gpio"] = Field(description="What the output speaks.")
     chip: str = Field(pattern=r"^/dev/[A-Za-z0-9_-]{1,64}$", description="The chip, such as /dev/gpiochip0.")
     gate: GpioLine = Field(description="The line that is energised for pulse_ms.")
     energised: Energised = Field(default=Energised.PASS, description="What the energised line means: pass or reject.")
@@ -200,7 +199,7 @@ class GpioSettings(CommonSettings):
 class WebhookSettings(CommonSettings):
     """An HTTP server: every verdict is a POST of one JSON object, with an idempotency key."""
 
-    kind: Literal["webhook"]
+    kind: Literal["webhook"] = Field(description="What the output speaks.")
     url: str = Field(default="", max_length=2048, description="http:// or https:// address, without user or password.")
     url_env: str | None = Field(
         default=None, pattern=_VARIABLE, description="Environment variable with the address, where it is a secret."

@@ -43,7 +43,7 @@ def test_a_server_that_answers_with_an_error_is_told_again(http_server: Any, lin
 
 @pytest.mark.parametrize("way", ["token", "basic"])
 def test_signing_in(
-    http_server: Any, line: Any, until: Until, monkeypatch: pytest.MonkeyPatch, caplog: Any, way: str
+    http_server: Any, line: Any, until: Until, monkeypatch: pytest.MonkeyPatch, caplog: Any, *, way: str
 ) -> None:
     monkeypatch.setenv("HOOK_TOKEN", "tok-en-0815")
     monkeypatch.setenv("HOOK_USER", "line-3")
@@ -69,7 +69,7 @@ def test_an_address_that_is_a_secret_comes_from_the_environment(
     line(http_server.settings(0, url="", url_env="HOOK_ADDRESS")).up()
 
 
-def test_an_answer_that_never_ends_is_cut_off(http_server: Any, line: Any, until: Until) -> None:
+def test_an_answer_that_never_ends_is_cut_off(http_server: Any, line: Any) -> None:
     """A byte every 50 ms: no read ever times out, and the answer as a whole does."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         stopped = threading.Event()
