@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -29,14 +30,20 @@ _SOURCES = (
 
 
 def line_bundle(work: Path, say: Callable[[str], None]) -> Path:
-    """The bundle, exported if `work` has none that today's sources would make.
+    """The bundle, exported if `work` has none that today's sources would make; who comes second waits for it.
 
     Args:
         work: Where bundles are kept.
         say: Told what is being done.
     """
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / "line.lock").open("w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _kept_or_made(work / "line", say)
+
+
+def _kept_or_made(folder: Path, say: Callable[[str], None]) -> Path:
     digest = sources_digest(*_SOURCES)
-    folder = work / "line"
     bundle, made_of = folder / "line.nand", folder / "sources"
     if bundle.is_dir() and made_of.is_file() and made_of.read_text(encoding="ascii") == digest:
         return bundle

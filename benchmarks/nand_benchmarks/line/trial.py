@@ -97,14 +97,16 @@ def run_trial(
             evidence = line.finish(was_killed=fault.kills_station)
     finally:
         fault.close()
-    return Trial(outages, recoveries(outages, evidence), evidence)
+    back = recoveries(outages, evidence)
+    if not all(map(math.isfinite, back)):
+        raise TimeoutError(f"{name}: after an outage no frame was inspected any more: {back}")
+    return Trial(outages, back, evidence)
 
 
 def recoveries(outages: Sequence[Outage], evidence: Evidence) -> list[float]:
     """Seconds from the end of each outage to the first verdict heard of an inspected frame that came after it.
 
-    A frame whose moment is not known counts from when its verdict was heard at the soonest; where there is none, it is
-    infinity.
+    Infinity where there is none.
     """
     heard = [receipt for receipt in evidence.receipts if receipt.reason == "inspected"]
     moments = [receipt.at for receipt in heard]
@@ -113,7 +115,7 @@ def recoveries(outages: Sequence[Outage], evidence: Evidence) -> list[float]:
         first = math.inf
         for receipt in heard[bisect_left(moments, outage.ended) :]:
             laid = evidence.laid.get(receipt.key)
-            if laid is None or laid.at >= outage.ended:
+            if laid is not None and laid.at >= outage.ended:
                 first = receipt.at - outage.ended
                 break
         found.append(first)

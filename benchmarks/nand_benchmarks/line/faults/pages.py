@@ -14,6 +14,7 @@ from nand_benchmarks.line.outage import Outage
 
 _CLIENTS = 50
 _SMALLEST_BUFFER = 4096
+_SERVED = b"HTTP/1.1 200"
 
 
 class SlowPageClients(Fault):
@@ -33,5 +34,7 @@ class SlowPageClients(Fault):
                 client.connect(("127.0.0.1", line.station.port))
                 request = page.stream_request() if number % 5 else page.stream_request()[:-20]
                 client.sendall(request)
+                if number % 5 and client.recv(len(_SERVED)) != _SERVED:
+                    raise OSError("a page client is not served")
             time.sleep(chance.uniform(1.0, 2.0))
         return outage
