@@ -45,6 +45,7 @@ class AravisCamera(Camera):
         self._trigger = SoftwareTrigger(settings) if settings.trigger.lower() == SOFTWARE else None
         self._camera: Any = None
         self._stream: Any = None
+        self._chunks: Any = None
         self._lost = threading.Event()
         self._numbers = FrameNumbers()
         self._waiting: deque[Taken] = deque()
@@ -62,6 +63,8 @@ class AravisCamera(Camera):
         camera.get_device().connect("control-lost", lambda _device: lost.set())
         set_up(self._driver, camera, self.settings)
         with self._driver.saying("starting the stream"):
+            if self.settings.position_feature is not None:
+                self._chunks = camera.create_chunk_parser()
             self._choose_packet_size(camera)
             self._stream = self._started(camera)
             camera.set_acquisition_mode(self._driver.aravis.AcquisitionMode.CONTINUOUS)
@@ -90,7 +93,7 @@ class AravisCamera(Camera):
     def close(self) -> None:
         """Stop the camera and give its control back; one that hangs is left to a thread of its own."""
         camera, stream = self._camera, self._stream
-        self._camera = self._stream = None
+        self._camera = self._stream = self._chunks = None
         self._waiting.clear()
         if camera is None:
             return
@@ -186,6 +189,12 @@ class AravisCamera(Camera):
         try:
             if self._trigger is not None:
                 self._trigger.came()
+            status = buffer.get_status()
+            if status != self._driver.aravis.BufferStatus.SUCCESS:
+                # Its number and time are those of the frame that was in the buffer before, if the first packet is lost.
+                self._numbers.came_unnumbered()
+                self._waiting.append(faulty("", f"it came incomplete ({status.value_nick})"))
+                return
             number = int(buffer.get_frame_id())
             self._waiting.extend(never_came("", self._numbers.missing_before(number)))
             self._waiting.append(self._taken(buffer, f"{self.settings.name}, its frame {number}"))
@@ -193,12 +202,8 @@ class AravisCamera(Camera):
             self._stream.push_buffer(buffer)
 
     def _taken(self, buffer: Any, name: str) -> Taken:
-        aravis = self._driver.aravis
+        kinds = self._driver.aravis.BufferPayloadType
         device_ns = int(buffer.get_timestamp()) or None
-        status = buffer.get_status()
-        if status != aravis.BufferStatus.SUCCESS:
-            return faulty(name, f"it came incomplete ({status.value_nick})", device_ns)
-        kinds = aravis.BufferPayloadType
         if buffer.get_payload_type() not in (kinds.IMAGE, kinds.EXTENDED_CHUNK_DATA):
             return faulty(name, f"it is no image ({buffer.get_payload_type().value_nick})", device_ns)
         pixels = format_of(buffer.get_image_pixel_format())
@@ -211,7 +216,17 @@ class AravisCamera(Camera):
             )
         except ValueError as error:
             return faulty(name, f"it is cut short: {error}", device_ns)
-        return Taken(image, name, taken, timestamp, device_ns)
+        return Taken(image, name, taken, timestamp, device_ns, self._position(buffer))
+
+    def _position(self, buffer: Any) -> float | None:
+        """The place that the camera sent with a frame, in the unit of the station."""
+        if self._chunks is None:
+            return None
+        try:
+            value = self._chunks.get_integer_value(buffer, self.settings.position_feature)
+            return float(value) * self.settings.position_step
+        except self._driver.error:
+            return None
 
 
 def _line_padding(buffer: Any) -> int:

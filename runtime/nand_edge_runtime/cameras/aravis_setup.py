@@ -95,6 +95,9 @@ def set_up(driver: Driver, camera: Any, settings: CameraSettings) -> None:
         with driver.saying(f"{settings.frames_per_second} frames per second"):
             camera.set_frame_rate(settings.frames_per_second)
     _set_exposure_and_gain(driver, camera, settings)
+    if settings.position_feature is not None:
+        with driver.saying(f"position by {settings.position_feature}"):
+            camera.set_chunks(settings.position_feature.removeprefix("Chunk"))
 
 
 def _set_region(driver: Driver, camera: Any, settings: CameraSettings) -> None:

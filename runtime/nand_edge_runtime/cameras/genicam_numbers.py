@@ -22,10 +22,21 @@ class FrameNumbers:
 
     def __init__(self) -> None:
         self._last: int | None = None
+        self._unnumbered = 0
+
+    def came_unnumbered(self) -> None:
+        """A frame came that is on record and has no number of its own: one that is incomplete, say."""
+        self._unnumbered += 1
 
     def missing_before(self, number: int) -> int:
         """How many frames are missing between the last one and this one; 0 where the camera begins anew."""
-        last, self._last = self._last, number
+        gap = self._gap(number)
+        self._last = number
+        missing, self._unnumbered = max(gap - self._unnumbered, 0), 0
+        return missing
+
+    def _gap(self, number: int) -> int:
+        last = self._last
         if last is None:
             return 0
         if number > last:

@@ -52,14 +52,13 @@ class HarvestersCamera(Camera):
         self._harvester: Any = None
         self._acquirer: Any = None
         self._numbers = FrameNumbers()
-        self._incomplete = self._discarded = 0
+        self._incomplete = 0
         self._waiting: deque[Taken] = deque()
 
     def open(self) -> None:
         """Load the producer, find the camera, set it up and start it."""
         self.close()
         self._numbers, self._incomplete = FrameNumbers(), 0
-        self._discarded = 0
         if self._trigger is not None:
             self._trigger.came()
         core = self._driver.core
@@ -114,8 +113,9 @@ class HarvestersCamera(Camera):
 
     def _acquirer_of(self, camera: Any) -> Any:
         core = self._driver.core
-        # Chunks are not read, so they need not be taken apart with each frame.
-        config = core.ParameterSet({core.ParameterKey.ENABLE_AUTO_CHUNK_DATA_UPDATE: False})
+        # What nobody reads need not be taken apart with each frame.
+        reads_chunks = self.settings.position_feature is not None
+        config = core.ParameterSet({core.ParameterKey.ENABLE_AUTO_CHUNK_DATA_UPDATE: reads_chunks})
         acquirer = self._harvester.create(camera, config=config)
         acquirer.num_buffers = max(self.settings.buffers, acquirer.min_num_buffers)
         acquirer.timeout_period_on_update_event_data_call = 0
@@ -153,8 +153,6 @@ class HarvestersCamera(Camera):
                 self._trigger.came()
             number = self._told(buffer, "frame_id")
             missing = 0 if number is None else self._numbers.missing_before(number)
-            # Incomplete ones were rejected when they came, and left a gap in the numbers too.
-            missing, self._discarded = max(missing - self._discarded, 0), 0
             self._waiting.extend(never_came("", missing))
             self._waiting.append(self._taken(buffer, f"{self.settings.name}, its frame {number}"))
         finally:
@@ -168,10 +166,11 @@ class HarvestersCamera(Camera):
     def _reject_incomplete(self) -> None:
         """Make rejects of the frames that harvesters discarded."""
         count, self._incomplete = self._incomplete, 0
-        self._discarded += count
         if self._trigger is not None:
             self._trigger.came()
-        self._waiting.extend(faulty("", "it came incomplete") for _ in range(count))
+        for _ in range(count):
+            self._numbers.came_unnumbered()
+            self._waiting.append(faulty("", "it came incomplete"))
 
     def _taken(self, buffer: Any, name: str) -> Taken:
         nodes = self._acquirer.remote_device.node_map
@@ -194,7 +193,18 @@ class HarvestersCamera(Camera):
             image = to_image(data, pixels, width, height, padding)
         except ValueError as error:
             return faulty(name, f"it is cut short: {error}", device_ns)
-        return Taken(image, name, taken, timestamp, device_ns)
+        return Taken(image, name, taken, timestamp, device_ns, self._position(nodes))
+
+    def _position(self, nodes: Any) -> float | None:
+        """The place that the camera sent with the frame that was fetched last, in the unit of the station."""
+        if self.settings.position_feature is None:
+            return None
+        try:
+            return float(getattr(nodes, self.settings.position_feature).value) * self.settings.position_step
+        except AttributeError:
+            return None
+        except self._driver.errors:
+            return None
 
     def _told(self, buffer: Any, key: str) -> int | None:
         """What the producer says of a buffer, or None where it does not."""

@@ -153,6 +153,10 @@ def set_up(driver: Driver, nodes: Any, settings: CameraSettings) -> None:
     if settings.gain is not None:
         put_if_there(driver, nodes, "GainAuto", value="Off")
         put(driver, nodes, _first_there(nodes, _GAIN), settings.gain)
+    if settings.position_feature is not None:
+        put(driver, nodes, "ChunkModeActive", value=True)
+        put(driver, nodes, "ChunkSelector", settings.position_feature.removeprefix("Chunk"))
+        put(driver, nodes, "ChunkEnable", value=True)
 
 
 def put(driver: Driver, nodes: Any, name: str, value: FeatureValue) -> None:

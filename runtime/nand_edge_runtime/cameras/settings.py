@@ -42,7 +42,7 @@ class CameraKind(str, Enum):
 
 
 FILES = (CameraKind.VIDEO, CameraKind.FOLDER, CameraKind.HOT_FOLDER)
-"""The kinds that wait when nobody takes their frames."""
+"""The kinds that can wait while nobody takes their frames."""
 
 MACHINE_VISION = (CameraKind.ARAVIS, CameraKind.HARVESTERS)
 
@@ -253,16 +253,11 @@ class CameraSettings(Settings):
         return self.source_kind in MACHINE_VISION and self.trigger.lower() != "off"
 
     @property
-    def is_held_back(self) -> bool:
-        """Whether the source waits while there is no room: files do, cameras cannot."""
-        return self.source_kind in FILES
-
-    @property
     def is_timeless(self) -> bool:
         """Whether its frames' deadlines begin when their turn comes: nothing on a line moves on meanwhile."""
         if self.source_kind is CameraKind.HOT_FOLDER:
             return self.deadline_from is DeadlineFrom.READ
-        return self.is_held_back and self.frames_per_second is None
+        return self.source_kind in FILES and self.frames_per_second is None
 
     @property
     def queue_policy(self) -> Policy:

@@ -109,6 +109,21 @@ def test_each_gap_in_the_numbers_of_gige_vision_is_found_over_the_wrap_too(first
         assert numbers.missing_before(wrapped) == missing
 
 
+@given(st.integers(1, 65_535), st.lists(st.sampled_from(["came", "incomplete", "lost"]), max_size=80))
+def test_whatever_becomes_of_frames_each_that_is_over_is_counted_once(first: int, fates: list[str]) -> None:
+    numbers = FrameNumbers()
+    numbers.missing_before(first)
+    incomplete = missing = 0
+    for number, fate in enumerate([*fates, "came"], start=first + 1):
+        if fate == "came":
+            missing += numbers.missing_before((number - 1) % 65_535 + 1)
+        elif fate == "incomplete":
+            numbers.came_unnumbered()
+            incomplete += 1
+    assert incomplete == fates.count("incomplete")
+    assert missing == fates.count("lost")
+
+
 def test_numbers_of_64_bits_do_not_wrap_and_a_camera_may_begin_anew() -> None:
     numbers = FrameNumbers()
     assert [numbers.missing_before(number) for number in (65_534, 65_535, 65_536, 65_538)] == [0, 0, 0, 1]
