@@ -14,7 +14,7 @@ import numpy as np
 
 from nand_edge.errors import NandEdgeError
 from nand_edge_runtime.cameras import make_camera
-from nand_edge_runtime.cameras.protocol import Camera, CameraError, EndOfSourceError, Taken
+from nand_edge_runtime.cameras.protocol import Camera, CameraError, EndOfSourceError, Taken, within_limit
 from nand_edge_runtime.cameras.settings import CameraSettings
 from nand_edge_runtime.engine_process.channel import Channel, ChannelClosedError
 from nand_edge_runtime.engine_process.shared_block import SharedBlock
@@ -74,6 +74,8 @@ class CameraProcess:
             if taken is None:
                 self._say({"alive": True})
                 continue
+            # Before memory is made for it.
+            taken = within_limit(taken, self._settings.max_megapixels)
             block = self._block_for(taken)
             if block is None:
                 return

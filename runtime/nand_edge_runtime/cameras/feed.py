@@ -15,8 +15,8 @@ from nand_edge_runtime.cameras.host import Host
 from nand_edge_runtime.cameras.hosts import host_of
 from nand_edge_runtime.cameras.lines import lines_of
 from nand_edge_runtime.cameras.positions import Positions
-from nand_edge_runtime.cameras.protocol import BLACK_PIXEL, CameraError, EndOfSourceError, Taken
-from nand_edge_runtime.cameras.settings import CameraKind, CameraSettings, Policy
+from nand_edge_runtime.cameras.protocol import BLACK_PIXEL, CameraError, EndOfSourceError, Taken, within_limit
+from nand_edge_runtime.cameras.settings import FILES, CameraKind, CameraSettings, Policy
 from nand_edge_runtime.cameras.waiting import Rate, Waiting
 from nand_edge_runtime.station.frames import CameraFrame, FrameKey
 from nand_edge_runtime.station.hub import Dropped, Entered, Event, Hub, PartChanged
@@ -44,9 +44,11 @@ class CameraFeed:
 
     def __init__(self, camera: CameraSettings, run: str, *, hub: Hub, on_frame: Callable[[], None]) -> None:
         self._camera, self._run, self._hub, self._on_frame = camera, run, hub, on_frame
-        self._kind = camera.source_kind
+        # Asked once: the answers may lie on a drive that hangs later.
+        self._kind, self._is_timeless, self._is_free = camera.source_kind, camera.is_timeless, camera.is_free_running
         self._lines = lines_of(camera)
         policy = camera.queue_policy if self._lines is None else Policy.EVERY
+        self._waits_for_room = policy is Policy.EVERY and self._kind in FILES
         self._waiting = Waiting(policy, camera.queue)
         self._rate = Rate()
         self._positions = Positions(camera, time.monotonic())
@@ -75,7 +77,7 @@ class CameraFeed:
     def take(self) -> CameraFrame | None:
         """The next frame, or None."""
         frame = self._waiting.take()
-        if frame is not None and self._camera.is_timeless:
+        if frame is not None and self._is_timeless:
             frame = dataclasses.replace(frame, taken=time.monotonic(), timestamp=time.time())
         return frame
 
@@ -88,7 +90,7 @@ class CameraFeed:
         taken = self._waiting.oldest_taken()
         if taken is None:
             return None
-        return (time.monotonic() if self._camera.is_timeless else taken) + self._camera.deadline_ms / 1e3
+        return (time.monotonic() if self._is_timeless else taken) + self._camera.deadline_ms / 1e3
 
     def status(self) -> PartStatus:
         """The camera as it is now."""
@@ -153,7 +155,7 @@ class CameraFeed:
                 waits_since = time.monotonic()
             elif not host.is_open:
                 waits_since = time.monotonic()
-            elif not camera.is_free_running:
+            elif not self._is_free:
                 self._runs()
             elif time.monotonic() - waits_since > camera.read_timeout_s:
                 raise CameraError(f"no frame for {camera.read_timeout_s:g} s")
@@ -165,16 +167,18 @@ class CameraFeed:
 
     def _enter_all(self, frames: Iterable[Taken], *, may_wait: bool = True) -> None:
         for taken in frames:
-            while may_wait and self._camera.is_held_back and not self._waiting.wait_for_room(_POLL_S):
-                pass
-            if may_wait and self._camera.is_held_back and self._stopping.is_set():
-                # Not taken: a hot folder's file is still there at the next start.
-                return
+            if may_wait and self._waits_for_room:
+                while not self._waiting.wait_for_room(_POLL_S):
+                    pass
+                if self._stopping.is_set():
+                    # Not taken: a hot folder's file is still there at the next start.
+                    return
             self._enter(taken)
 
     def _enter(self, taken: Taken) -> None:
         number = self._given
         self._given += 1
+        taken = within_limit(taken, self._camera.max_megapixels)
         image, fault = taken.image, taken.fault
         if not fault:
             try:

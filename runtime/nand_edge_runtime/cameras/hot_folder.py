@@ -11,7 +11,7 @@ from pathlib import Path
 from nand_edge.errors import NandEdgeError
 from nand_edge_runtime.cameras.arrivals import Arrival, Arrivals, Identity
 from nand_edge_runtime.cameras.image_files import take_file
-from nand_edge_runtime.cameras.protocol import Camera, CameraError, Taken
+from nand_edge_runtime.cameras.protocol import BLACK_PIXEL, Camera, CameraError, Taken
 from nand_edge_runtime.cameras.settings import CameraSettings, DeadlineFrom
 from nand_edge_runtime.cameras.taken_files import TakenFiles, taken_files
 
@@ -20,6 +20,8 @@ _LOOK_SHARE = 0.1
 """How often the folder is looked at; where a look takes long, looking takes at most this share of the time."""
 
 _JOIN_S = 0.2
+
+_LATE = "its deadline came while it waited in the hot folder"
 
 
 class HotFolderCamera(Camera):
@@ -77,10 +79,13 @@ class HotFolderCamera(Camera):
             arrival, ready = self._ready.popleft()
             if not self._ready:
                 self._is_ready.clear()
+        path = self._folder / arrival.name
         from_ready = self.settings.deadline_from is DeadlineFrom.READY
-        taken = take_file(
-            self._folder / arrival.name, self.settings.max_megapixels, ready if from_ready else None
-        )  # fmt: skip
+        waited_s = time.monotonic() - ready
+        if from_ready and waited_s > self.settings.deadline_ms / 1e3:
+            # Decoding it would only make those behind it late as well.
+            return Taken(BLACK_PIXEL, str(path), ready, time.time() - waited_s, fault=_LATE)
+        taken = take_file(path, self.settings.max_megapixels, ready if from_ready else None)
         if taken.fault and not self._is_hopeless(arrival):
             with self._lock:
                 self._held.pop(arrival.name, None)

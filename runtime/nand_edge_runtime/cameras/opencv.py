@@ -75,11 +75,6 @@ class OpenCvCamera(Camera):
         found, image = self._capture.retrieve()
         if not found or image is None:
             return Taken(BLACK_PIXEL, "", taken, timestamp, fault="it cannot be decoded")
-        if image.shape[0] * image.shape[1] > self.settings.max_megapixels * 1e6:
-            fault = (
-                f"found {image.shape[1]} x {image.shape[0]} pixels, needed at most {self.settings.max_megapixels:g} MP"
-            )
-            return Taken(BLACK_PIXEL, "", taken, timestamp, fault=fault)
         return Taken(np.asarray(image, dtype=np.uint8), "", taken, timestamp)
 
     def close(self) -> None:

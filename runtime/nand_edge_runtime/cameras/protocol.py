@@ -5,6 +5,7 @@ A new kind is one file with a `Camera`, and one line in `CAMERAS` (`cameras/__in
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -39,6 +40,15 @@ class Taken:
     device_timestamp_ns: int | None = None
     position: float | None = None
     fault: str = ""
+
+
+def within_limit(taken: Taken, max_megapixels: float) -> Taken:
+    """The same, or a frame with a fault in the place of an image that is too large."""
+    height, width = taken.image.shape[:2]
+    if height * width <= max_megapixels * 1e6:
+        return taken
+    fault = f"found {width} x {height} pixels, needed at most {max_megapixels:g} megapixels"
+    return dataclasses.replace(taken, image=BLACK_PIXEL, fault=fault)
 
 
 class CameraError(Exception):

@@ -80,6 +80,17 @@ def test_an_image_that_cannot_be_read_is_a_frame_with_a_fault(
     assert feed.feed.status().facts["read_errors"] == 1
 
 
+def test_with_latest_a_folder_at_its_pace_drops_what_nobody_took(
+    tmp_path: Path, picture: Picture, feed_of: FeedOf
+) -> None:
+    for number in range(20):
+        (tmp_path / f"{number:02}.png").write_bytes(picture(number))
+    feed = feed_of(source=str(tmp_path), frames_per_second=200, policy="latest")
+    assert feed.until(lambda: feed.feed.status().facts["frames"] == 20)
+    (newest,) = feed.take(100)
+    assert (newest.key.number, newest.dropped_before, feed.dropped) == (19, 19, 19)
+
+
 def test_a_loop_begins_again_with_new_numbers(tmp_path: Path, picture: Picture, feed_of: FeedOf) -> None:
     for number in range(3):
         (tmp_path / f"{number}.png").write_bytes(picture(number))

@@ -84,7 +84,7 @@ def test_each_file_is_taken_once_also_over_a_restart(
     first.feed.stop()
     second = feed_of(**settings)
     lay(tmp_path, "5.png", picture(5))
-    assert [grey_of(frame) for frame in second.take(2, timeout_s=1.0)] == [5]
+    assert [grey_of(frame) for frame in second.take(2, timeout_s=0.3)] == [5]
 
 
 def test_another_file_under_the_name_of_one_that_was_remembered_is_taken(
@@ -173,7 +173,7 @@ def test_links_pipes_folders_and_hidden_files_are_left_alone(tmp_path: Path, pic
     (folder / ".hidden.png").write_bytes(picture(8))
     feed = feed_of(source=str(folder), kind="hot-folder")
     lay(folder, "part.png", picture(1))
-    assert [grey_of(frame) for frame in feed.take(2, timeout_s=0.5)] == [1]
+    assert [grey_of(frame) for frame in feed.take(2, timeout_s=0.3)] == [1]
     assert (tmp_path / "secret.png").exists()
 
 
@@ -228,6 +228,21 @@ def test_a_file_that_waits_too_long_is_late_unless_the_settings_say_that_it_may_
     assert deadlines["ready"] < 0 < deadlines["read"]
 
 
+def test_files_that_came_too_late_while_the_station_was_busy_do_not_make_the_next_ones_late(
+    tmp_path: Path, picture: Picture, feed_of: FeedOf
+) -> None:
+    for number in range(200):
+        lay(tmp_path, f"{number:03}.png", picture(1))
+    feed = feed_of(source=str(tmp_path), kind="hot-folder", queue=1, deadline_ms=100)
+    assert feed.until(lambda: feed.feed.status().facts["queue"] == 1)
+    time.sleep(0.2)
+    frames = feed.take(200)
+    assert len(frames) == 200
+    assert "its deadline came" in frames[100].fault
+    lay(tmp_path, "next.png", picture(2))
+    assert [(grey_of(frame), frame.fault) for frame in feed.take(1)] == [(2, "")]
+
+
 def test_a_memory_that_was_cut_short_when_the_power_went_is_read_as_far_as_it_goes(
     tmp_path: Path, picture: Picture, feed_of: FeedOf
 ) -> None:
@@ -237,7 +252,7 @@ def test_a_memory_that_was_cut_short_when_the_power_went_is_read_as_far_as_it_go
     line = json.dumps(["1.png", found.st_size, found.st_mtime_ns])
     (tmp_path / ".nand-edge-taken.jsonl").write_text(f'{line}\n["2.png", 12')
     feed = feed_of(source=str(tmp_path), kind="hot-folder", when_taken="remember")
-    assert [grey_of(frame) for frame in feed.take(2, timeout_s=1.0)] == [2]
+    assert [grey_of(frame) for frame in feed.take(2, timeout_s=0.3)] == [2]
 
 
 _TAKES_TWO_AND_DIES = """
