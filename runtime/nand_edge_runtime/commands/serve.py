@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from nand_edge.errors import NandEdgeError
+from nand_edge_runtime.cameras.addresses import without_credentials
 from nand_edge_runtime.station.serving import serve_station
 from nand_edge_runtime.station.settings import StationSettings, read_settings, validated
 
@@ -80,10 +82,12 @@ def _settings_of(
     if frames_per_second is not None:
         camera["frames_per_second"] = frames_per_second
     document: dict[str, Any] = {
-        "name": name,
+        # A bundle may be called as its folder can be; a station's name has to be safe in topics and labels.
+        "name": re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-_")[:64] or "station",
         "bundle": str(bundle.resolve()),
         "state_folder": str((state_folder or Path(f"{name}.state")).resolve()),
         "camera": [camera],
         **({} if port is None else {"web": {"port": port}}),
     }
-    return validated(document, what=f"station of bundle {str(bundle)!r} and source {source!r}", folder=Path.cwd())
+    what = f"station of bundle {str(bundle)!r} and source {without_credentials(source)!r}"
+    return validated(document, what=what, folder=Path.cwd())

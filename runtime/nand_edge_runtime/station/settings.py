@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from nand_edge.errors import NandEdgeError
-from nand_edge_runtime.cameras.settings import CameraSettings
+from nand_edge_runtime.cameras.settings import CameraSettings, camera_within
 from nand_edge_runtime.engine_process.settings import EngineSettings
 from nand_edge_runtime.history.settings import HistorySettings
 from nand_edge_runtime.line_scan.settings import LineScanSettings
+from nand_edge_runtime.normalities import NORMALITY_SUFFIX
 from nand_edge_runtime.observability.settings import LogSettings
 from nand_edge_runtime.outputs.settings import GateSettings, OutputSettings
+from nand_edge_runtime.station.complaints import complaints_of
 from nand_edge_runtime.station.settings_base import Settings
-from nand_edge_runtime.station.toml_lines import line_of, lines_of
+from nand_edge_runtime.station.toml_lines import lines_of
 from nand_edge_runtime.web.settings import WebSettings
 
 if sys.version_info >= (3, 11):
@@ -27,8 +27,9 @@ else:
     import tomli as tomllib
 
 MAX_BYTES = 1 << 20
-NAMED = r"[A-Za-z0-9][A-Za-z0-9 _-]{0,63}"
+NAMED = r"^[A-Za-z0-9][A-Za-z0-9 _-]{0,63}$"
 _COMPLAINTS = 5
+_Table = TypeVar("_Table", bound=Settings)
 _SEE = "see docs/station.md, and check the file with `nand-edge serve STATION.toml --check`"
 
 
@@ -74,8 +75,23 @@ class StationSettings(Settings):
 
     @model_validator(mode="after")
     def _fitting_delays(self) -> StationSettings:
-        if getattr(self.gate, "delay_ticks", None) is not None and self.position_unit != "ticks":
-            raise ValueError('found gate.delay_ticks with position_unit in millimetres, needed position_unit = "ticks"')
+        for delay, unit in (("delay_ticks", "ticks"), ("delay_mm", "millimetres")):
+            if getattr(self.gate, delay) is not None and self.position_unit != unit:
+                raise ValueError(
+                    f'found gate.{delay} with position_unit in {self.position_unit}, needed position_unit = "{unit}"'
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _known_cameras(self) -> StationSettings:
+        """A camera that is named where there is none would be told nothing, and nobody would notice."""
+        known = [camera.name for camera in self.camera]
+        places = {"gate.camera_delays": tuple(self.gate.camera_delays)}
+        places |= {f"output {output.name!r}": output.cameras for output in self.output}
+        for place, names in places.items():
+            for name in names:
+                if name not in known:
+                    raise ValueError(f"found camera {name[:80]!r} in {place}, needed one of {', '.join(known)}")
         return self
 
 
@@ -87,6 +103,8 @@ def read_settings(path: Path) -> StationSettings:
     """
     what = f"settings {str(path)!r}"
     try:
+        if path.exists() and not path.is_file():
+            raise _complaint(what, "no plain file", "a TOML file")
         if path.stat().st_size > MAX_BYTES:
             raise _complaint(what, f"{path.stat().st_size} bytes", f"at most {MAX_BYTES} bytes")
         text = path.read_text(encoding="utf-8")
@@ -99,6 +117,8 @@ def read_settings(path: Path) -> StationSettings:
         raise _complaint(what, "text that is not UTF-8", "a TOML file") from None
     except tomllib.TOMLDecodeError as error:
         raise _complaint(what, f"no TOML: {error}", "a TOML file") from None
+    except RecursionError:
+        raise _complaint(what, "brackets nested too deeply", "a TOML file") from None
     document.setdefault("state_folder", f"{path.stem}.state")
     return validated(document, what=what, folder=path.resolve().parent, text=text)
 
@@ -118,70 +138,31 @@ def validated(document: dict[str, Any], *, what: str, folder: Path, text: str = 
     try:
         settings = StationSettings.model_validate(document)
     except ValidationError as error:
-        lines = lines_of(text)
-        complaints = [_words(dict(fault), lines) for fault in error.errors(include_url=False)]
+        complaints = complaints_of(error, StationSettings, lines_of(text))
         more = f" (and {len(complaints) - _COMPLAINTS} more)" if len(complaints) > _COMPLAINTS else ""
         raise _complaint(what, "; ".join(complaints[:_COMPLAINTS]) + more, "settings that a station knows") from None
     except RecursionError:
         raise _complaint(what, "tables nested too deeply", "settings that a station knows") from None
     normalities = settings.normalities
     if normalities is not None:
-        normalities = tuple(str(folder / name) if name.endswith(".normality") else name for name in normalities)
-    update = {
-        "bundle": folder / settings.bundle,
-        "state_folder": folder / settings.state_folder,
-        "normalities": normalities,
-    }
+        normalities = tuple(str(folder / name) if name.endswith(NORMALITY_SUFFIX) else name for name in normalities)
+    inside = _within(settings, folder)
+    cameras = tuple(camera_within(camera, folder) for camera in inside.camera)
+    return inside.model_copy(update={"camera": cameras, "normalities": normalities})
+
+
+def _within(settings: _Table, folder: Path) -> _Table:
+    """The same settings, with relative paths of files counting from a folder."""
+    update: dict[str, object] = {}
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, Path):
+            update[name] = folder / value
+        elif isinstance(value, Settings):
+            update[name] = _within(value, folder)
+        elif isinstance(value, tuple) and any(isinstance(part, Settings) for part in value):
+            update[name] = tuple(_within(part, folder) for part in value)
     return settings.model_copy(update=update)
-
-
-def _words(fault: dict[str, Any], lines: Mapping[tuple[str | int, ...], int]) -> str:
-    """One complaint: line, key and what is wrong with it."""
-    path = tuple(
-        part for part in fault["loc"] if isinstance(part, int) or not part.startswith(("function-", "tagged-"))
-    )
-    line = line_of(lines, path)
-    key = _dotted(path) or "the file"
-    said = fault["msg"].removeprefix("Value error, ")
-    if fault["type"] == "extra_forbidden":
-        said = "no such key" + _nearest(path)
-    elif fault["type"] == "missing":
-        said = "missing"
-    return (f"line {line}, " if line else "") + f"{key}: {said}"
-
-
-def _dotted(path: Sequence[str | int]) -> str:
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
-
-
-def _nearest(path: Sequence[str | int]) -> str:
-    """A key that is there and looks like the one that is not."""
-    known = _known_keys(path[:-1])
-    near = difflib.get_close_matches(str(path[-1]), known, n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
-
-
-def _known_keys(table: Sequence[str | int]) -> list[str]:
-    fields: Any = StationSettings
-    for part in table:
-        if isinstance(part, str):
-            found = getattr(fields, "model_fields", {}).get(part)
-            fields = None if found is None else _model_in(found.annotation)
-    return list(getattr(fields, "model_fields", {}))
-
-
-def _model_in(annotation: Any) -> Any:
-    """The first table of settings within a type such as `tuple[StationCamera, ...]`."""
-    if isinstance(annotation, type) and issubclass(annotation, Settings):
-        return annotation
-    for part in getattr(annotation, "__args__", ()):
-        found = _model_in(part)
-        if found is not None:
-            return found
-    return None
 
 
 def _complaint(what: str, found: str, needed: str) -> NandEdgeError:

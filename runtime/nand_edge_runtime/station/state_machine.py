@@ -12,6 +12,7 @@ from nand_edge_runtime.station.states import PartState, PartStatus, StationState
 _LOG = logging.getLogger(__name__)
 
 _WELL = (PartState.RUNNING, PartState.FINISHED)
+_UNWELL = (PartState.RECONNECTING, PartState.FAILED)
 
 
 class StateMachine:
@@ -69,7 +70,7 @@ class StateMachine:
             known = self._parts.get(status.name)
             self._parts[status.name] = status
             if known is None or (known.state, known.why) != (status.state, status.why):
-                level = logging.INFO if status.state in _WELL else logging.WARNING
+                level = logging.WARNING if status.state in _UNWELL else logging.INFO
                 _LOG.log(level, "%s: %s%s", status.name, status.state.value, f", {status.why}" if status.why else "")
             self._settle()
 

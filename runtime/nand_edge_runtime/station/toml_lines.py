@@ -30,10 +30,11 @@ def lines_of(text: str) -> dict[Path, int]:
 
 
 def line_of(lines: Mapping[Path, int], path: Path) -> int | None:
-    """The line of a key, or of the innermost table around it that has one."""
+    """The line of a key, or of the innermost table around it that has one; an array of tables has its first one's."""
     for length in range(len(path), 0, -1):
-        if path[:length] in lines:
-            return lines[path[:length]]
+        for place in (path[:length], (*path[:length], 0)):
+            if place in lines:
+                return lines[place]
     return None
 
 

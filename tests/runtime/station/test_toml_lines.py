@@ -37,4 +37,5 @@ def test_what_is_missing_is_complained_of_where_its_table_begins() -> None:
     lines = lines_of(TEXT)
     assert line_of(lines, ("camera", 1, "source")) == 11
     assert line_of(lines, ("engine", "target", "deeper")) == 4
+    assert line_of(lines, ("camera",)) == 6, "of an array of tables, its first"
     assert line_of(lines, ("bundle",)) is None
