@@ -32,7 +32,7 @@ function draw({ record, views, words, bundle_now: bundleNow }) {
           sign(record.verdict),
           element("span", {}, element("b", {}, record.verdict === "pass" ? "Pass" : "Reject"), more && element("small", {}, more)),
         ),
-        element("div", { class: "beside" }, element("p", { class: "lead", id: "because" }, because(record)), gauge(record)),
+        element("div", { class: "beside" }, element("p", { class: "lead", id: "because" }, because(record, words)), gauge(record)),
       ),
     ),
     pictures(record, views),
@@ -41,19 +41,25 @@ function draw({ record, views, words, bundle_now: bundleNow }) {
 }
 
 /** Why it has its verdict. */
-function because(record) {
+function because(record, words) {
   if (record.reason !== "inspected") {
     return `It is a reject because it was not inspected: ${record.reason}${record.detail ? ` (${record.detail})` : ""}. A frame that was not inspected is never a pass.`;
   }
   const [final, base, threshold] = [score(record.score), score(record.base_score), score(record.threshold)];
   if (record.suppressed) {
-    return `The base detector alone would have rejected it: its score ${base} reaches the threshold ${threshold}. The words count what it found as normal, and what is left scores ${record.score_is_bound ? "at most " : ""}${final}.`;
+    return `The base detector alone would have rejected it: its score ${base} reaches the threshold ${threshold}. ${quoted(record, words)} what it found as normal, and what is left scores ${record.score_is_bound ? "at most " : ""}${final}.`;
   }
   if (record.verdict === "pass") {
     return `The base detector found nothing: its score ${base} stays below the threshold ${threshold}. No words were needed.`;
   }
   if (!record.normalities.length) return `The score ${final} reaches the threshold ${threshold}, and no words were in force.`;
   return `The score ${record.score_is_bound ? "is at least " : ""}${final} and reaches the threshold ${threshold}, though the words in force were taken into account.`;
+}
+
+/** “dark stain” counts, or “dark stain” and “scratch” count. */
+function quoted(record, words) {
+  const texts = record.normalities.map((name) => `“${words[name] || name}”`);
+  return `${texts.join(", ").replace(/, ([^,]*)$/, " and $1")} ${texts.length === 1 ? "counts" : "count"}`;
 }
 
 function pictures(record, views) {

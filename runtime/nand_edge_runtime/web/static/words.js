@@ -130,7 +130,7 @@ function showOutcome(told, asked) {
   const table = element(
     "table",
     { class: "before-after" },
-    element("thead", {}, element("tr", {}, element("th", {}, `Of the last ${count(told.frames)} frames`), element("th", { class: "number" }, "now"), element("th", { class: "number" }, "then"))),
+    element("thead", {}, element("tr", {}, element("th", {}, "Verdict"), element("th", { class: "number" }, "now"), element("th", { class: "number" }, "then"))),
     element("tbody", {}, rows.map(([label, now, then, verdict]) => element("tr", {}, element("td", {}, verdictSign(verdict)), element("td", { class: "number" }, count(now)), element("td", { class: `number${now === then ? "" : " is-other"}` }, count(then))))),
   );
   const passed = told.changed.filter((frame) => frame.then === "pass");
