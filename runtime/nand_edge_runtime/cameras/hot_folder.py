@@ -19,7 +19,7 @@ _LOOK_S = 0.02
 _LOOK_SHARE = 0.1
 """How often the folder is looked at; where a look takes long, looking takes at most this share of the time."""
 
-_JOIN_S = 0.2
+_AFTER_S = 2.0
 
 _LATE = "its deadline came while it waited in the hot folder"
 
@@ -44,7 +44,6 @@ class HotFolderCamera(Camera):
         self._is_ready = threading.Event()
         self._held: dict[str, Identity] = {}
         self._recorded: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._files: TakenFiles | None = None
         self._watch: threading.Thread | None = None
         self._closing = threading.Event()
         self._fault = ""
@@ -59,13 +58,13 @@ class HotFolderCamera(Camera):
         if not self._folder.is_dir():
             raise CameraError(f"there is no folder {str(self._folder)!r}")
         try:
-            self._files = taken_files(self.settings, self._folder)
+            files = taken_files(self.settings, self._folder)
         except (OSError, NandEdgeError) as error:
             why = getattr(error, "strerror", None) or str(error)
             raise CameraError(f"hot folder {str(self._folder)!r} cannot be used: {why}") from None
         self._closing, self._fault = threading.Event(), ""
         self._watch = threading.Thread(
-            target=self._look_after, args=(self._files, self._closing), name="hot folder", daemon=True
+            target=self._look_after, args=(files, self._closing), name="hot folder", daemon=True
         )
         self._watch.start()
 
@@ -93,25 +92,19 @@ class HotFolderCamera(Camera):
         return taken
 
     def close(self) -> None:
-        """Watch no more; what is on record is still put away."""
+        """Watch no more; what is put on record within the next moments is still put away."""
         with self._lock:
-            watch, self._watch = self._watch, None
+            self._watch = None
             self._closing.set()
             # What waits was not taken; it is found again.
             for arrival, _ in self._ready:
                 self._held.pop(arrival.name, None)
             self._ready.clear()
             self._is_ready.clear()
-        if watch is not None:
-            watch.join(_JOIN_S)
-        if self._files is not None:
-            self._put_recorded_away(self._files)
 
     def entered(self, name: str) -> None:
         """Put the file away, now that its frame is on record."""
         self._recorded.put(Path(name).name)
-        if self._watch is None and self._files is not None:
-            self._put_recorded_away(self._files)
 
     def _is_hopeless(self, arrival: Arrival) -> bool:
         """Whether a file that is no image has had its time to become one."""
@@ -122,11 +115,11 @@ class HotFolderCamera(Camera):
         arrivals = Arrivals(self._folder, self.settings.settle_s)
         next_look = time.monotonic()
         while not closing.is_set():
-            self._put_recorded_away(files, wait_s=max(next_look - time.monotonic(), 0.0))
-            started = time.monotonic()
-            if started < next_look:
-                continue
             try:
+                self._put_recorded_away(files, wait_s=max(next_look - time.monotonic(), 0.0))
+                started = time.monotonic()
+                if started < next_look:
+                    continue
                 self._look(arrivals, files, closing)
             except Exception as error:  # noqa: BLE001 - whatever it is, the folder is opened again
                 why = getattr(error, "strerror", None) or type(error).__name__
@@ -134,6 +127,10 @@ class HotFolderCamera(Camera):
                 return
             ended = time.monotonic()
             next_look = max(started + _LOOK_S, ended + (ended - started) / _LOOK_SHARE)
+        # A station that stops puts its last frames on record after it has stopped its cameras.
+        until = time.monotonic() + _AFTER_S
+        while time.monotonic() < until:
+            self._put_recorded_away(files, wait_s=_LOOK_S)
 
     def _look(self, arrivals: Arrivals, files: TakenFiles, closing: threading.Event) -> None:
         with self._lock:

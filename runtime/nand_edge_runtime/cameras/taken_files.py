@@ -132,8 +132,8 @@ class Remembered(TakenFiles):
 
     def _put_away(self, path: Path, identity: Identity) -> None:
         self._known[path.name] = identity
-        self._stream.write(_line(path.name, identity))
-        self._stream.flush()
+        with self._memory.open("a", encoding="utf-8") as stream:
+            stream.write(_line(path.name, identity))
         self._lines += 1
         if self._lines > 2 * len(self._known) + _SLACK:
             self._write_anew()
@@ -142,7 +142,6 @@ class Remembered(TakenFiles):
         with whole_file(self._memory) as temporary:
             lines = (_line(name, identity) for name, identity in self._known.items())
             temporary.write_text("".join(lines), encoding="utf-8")
-        self._stream = self._memory.open("a", encoding="utf-8")
         self._lines = len(self._known)
 
 
