@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -112,6 +113,19 @@ class Database:
             )
         return int((count - free) * size)
 
+    def give_back(self, pages: int) -> None:
+        """Give free pages of the SQLite file back to the system, so many at most; a server does so by itself.
+
+        Raises:
+            DatabaseAway, DatabaseDamaged: See there.
+        """
+        if not self.is_sqlite:
+            return
+        with self.writing() as connection:
+            # A script, which is gone through to its end: `execute` stops after the first page.
+            driver: Any = connection.connection.driver_connection
+            driver.executescript(f"PRAGMA incremental_vacuum({int(pages)})")
+
     def is_in_place(self) -> bool:
         """Whether the SQLite file that is written to still has its name; what is written to a removed one is lost."""
         if self.file is None or self._written_to is None:
@@ -159,8 +173,8 @@ class Database:
 
     def close(self) -> None:
         """Close all connections that nobody uses; the next use opens new ones."""
-        self._writer.dispose()
         self._reader.dispose()
+        self._writer.dispose()  # the last one of a SQLite file brings all into one file, which a reader may not
         self._written_to = None
 
     @contextmanager
@@ -172,7 +186,7 @@ class Database:
             if error.connection_invalidated:
                 raise DatabaseAway(self._said(error)) from None
             raise
-        except (OSError, SQLAlchemyError) as error:
+        except (OSError, SQLAlchemyError, sqlite3.Error) as error:
             said = self._said(error)
             if self.is_sqlite and any(word in said for word in _DAMAGED):
                 raise DatabaseDamaged(said) from None

@@ -20,7 +20,7 @@ from nand_edge_runtime.station.hub import Changed
 
 _LOG = logging.getLogger(__name__)
 
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 2.0
 _TIDY_EVERY_S = 60.0
 
 

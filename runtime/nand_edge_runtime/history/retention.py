@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from sqlalchemy import ColumnElement, Select, Table, delete, select, text, true
+from sqlalchemy import ColumnElement, Select, Table, delete, select, true
 
 from nand_edge_runtime.history.clock import WallClock
 from nand_edge_runtime.history.database import Database
@@ -14,8 +14,9 @@ from nand_edge_runtime.history.tables import AUDIT, FRAMES, STATES
 _LOG = logging.getLogger(__name__)
 
 _DAY_S = 86400.0
-_AT_A_TIME = 2000
-_MOST_TURNS = 50
+_AT_A_TIME = 500
+_PAGES_AT_A_TIME = 4096
+_MOST_TURNS = 200
 """So that the journal gets its turn between; the next round goes on."""
 
 
@@ -40,9 +41,7 @@ def remove_old_records(database: Database, settings: HistorySettings, clock: Wal
             break
     if removed:
         _LOG.info("removed %d old records", removed)
-        if database.is_sqlite:
-            with database.writing() as connection:
-                connection.execute(text("PRAGMA incremental_vacuum(2000)")).fetchall()
+        database.give_back(_PAGES_AT_A_TIME)
     return removed
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Insert, Table, Update, and_, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError
 
@@ -164,7 +164,7 @@ class Store:
     def _move(self, connection: Connection, start: Position | None, end: Position) -> None:
         if start is None:
             values = {"journal": self._journal, "segment": end.segment, "offset": end.offset}
-            moved = _insert(connection, POSITIONS, [values])
+            change: Insert | Update = _inserting(connection, POSITIONS).values(**values)
         else:
             from_here = and_(
                 POSITIONS.c.journal == self._journal,
@@ -172,7 +172,7 @@ class Store:
                 POSITIONS.c.offset == start.offset,
             )
             change = update(POSITIONS).where(from_here).values(segment=end.segment, offset=end.offset)
-            moved = connection.execute(change).rowcount
+        moved = connection.execute(change.execution_options(preserve_rowcount=True)).rowcount
         if moved != 1:
             raise PositionMoved
 
@@ -192,12 +192,13 @@ def _key(content: dict[str, Any]) -> tuple[str, str, int]:
     return content["run"], content["camera"], int(content["number"])
 
 
-def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> int:
-    """Insert rows, those left out that are there already, and say how many it were (for one row)."""
-    if not rows:
-        return 0
+def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    """Insert rows, those left out that are there already."""
+    if rows:
+        connection.execute(_inserting(connection, table), rows)
+
+
+def _inserting(connection: Connection, table: Table) -> Insert:
     if connection.dialect.name == "postgresql":
-        return connection.execute(postgresql.insert(table).on_conflict_do_nothing(), rows).rowcount
-    if connection.dialect.name == "sqlite":
-        return connection.execute(sqlite.insert(table).on_conflict_do_nothing(), rows).rowcount
-    return connection.execute(insert(table), rows).rowcount
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()

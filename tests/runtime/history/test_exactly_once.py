@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from history.killed_station import verdict_of
 from history.made_frames import OpenHistory, make_frame, write_down
@@ -66,7 +66,7 @@ def written_in(ledger: Path) -> tuple[set[FrameKey], set[FrameKey]]:
 
 def test_kill_9_at_random_moments(tmp_path: Path, stations: subprocess.Popen[str], open_history: OpenHistory) -> None:
     ledger = tmp_path / "ledger"
-    moments = random.Random()
+    moments = np.random.default_rng()
     runs = [f"run-{kill}" for kill in range(KILLS)]
     for run in runs:
         run_and_kill(stations, tmp_path / "state", run, ledger, moments.uniform(0.0, 0.45))
@@ -96,7 +96,7 @@ def test_kill_9_at_random_moments(tmp_path: Path, stations: subprocess.Popen[str
     assert max(Counter(change.what for change in last.audits(limit=1000)).values()) == 1
 
 
-def test_what_was_in_flight_is_a_reject_from_the_next_start_on(tmp_path: Path, open_history: OpenHistory) -> None:
+def test_what_was_in_flight_is_a_reject_from_the_next_start_on(open_history: OpenHistory) -> None:
     first = open_history("run-1")
     first.entered(make_frame(0, position=12.5, dropped_before=3))
     first.stop(5.0)  # without a verdict: nobody but a kill leaves it so
@@ -108,7 +108,9 @@ def test_what_was_in_flight_is_a_reject_from_the_next_start_on(tmp_path: Path, o
     assert record.score is None
 
 
-def test_what_the_database_lacks_after_a_crash_is_told_and_taken_over(tmp_path: Path, open_history: OpenHistory) -> None:
+def test_what_the_database_lacks_after_a_crash_is_told_and_taken_over(
+    tmp_path: Path, open_history: OpenHistory
+) -> None:
     history = open_history("run-1")
     write_down(history, make_frame(0))
     assert history.flushed(5.0)

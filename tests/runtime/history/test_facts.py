@@ -95,7 +95,9 @@ def test_what_is_endless_or_circular_is_cut_short() -> None:
     assert len(line) <= facts.MAX_LINE
     assert fact["what"] == "w" * facts.MAX_TEXT
     assert fact["detail"]["text"] == "x" * facts.MAX_TEXT
-    endless = facts.parsed(facts.audit_line(Changed("eva", "w", {str(n): "x" * 10**4 for n in range(500)}, at=3.0))[:-1])
+    endless = facts.parsed(
+        facts.audit_line(Changed("eva", "w", {str(n): "x" * 10**4 for n in range(500)}, at=3.0))[:-1]
+    )
     assert endless == {"fact": "audit", "who": "eva", "what": "w", "detail": {}, "at": 3.0}, "still too long for a line"
 
 
