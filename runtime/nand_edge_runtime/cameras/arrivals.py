@@ -19,6 +19,9 @@ Identity = tuple[int, int]
 
 _SHORTEST_RETRY_S = 0.05
 
+_MOST = 512
+"""Files that are looked at more closely at a time."""
+
 
 @dataclass
 class Arrival:
@@ -63,19 +66,17 @@ class Arrivals:
             OSError: The folder cannot be read.
         """
         now = time.monotonic()
-        found = {}
-        for name, identity in _images(self._folder):
-            if is_left_out(name, identity):
-                continue
-            known = self._found.get(name)
-            if known is None or known.identity != identity:
-                known = self._arrived(name, identity, now)
-            found[name] = known
-        self._found = found
-        due = sorted(
-            (arrival for arrival in found.values() if arrival.next_try <= now),
-            key=lambda arrival: (arrival.identity[1], arrival.name),
-        )
+        images = [image for image in _images(self._folder) if not is_left_out(*image)]
+        # The oldest first, and not all of a folder that holds very many: the first frame is not to wait for the last.
+        images.sort(key=lambda image: (image[1][1], image[0]))
+        known = self._found
+        self._found = {}
+        for name, identity in images[:_MOST]:
+            arrival = known.get(name)
+            if arrival is None or arrival.identity != identity:
+                arrival = self._arrived(name, identity, now)
+            self._found[name] = arrival
+        due = [arrival for arrival in self._found.values() if arrival.next_try <= now]
         for arrival in due:
             arrival.next_try = now + max(self._settle_s, _SHORTEST_RETRY_S)
         return due

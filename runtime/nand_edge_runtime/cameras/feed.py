@@ -15,7 +15,7 @@ from nand_edge_runtime.cameras.host import Host
 from nand_edge_runtime.cameras.hosts import host_of
 from nand_edge_runtime.cameras.lines import lines_of
 from nand_edge_runtime.cameras.positions import Positions
-from nand_edge_runtime.cameras.protocol import BLACK_PIXEL, CameraError, EndOfSourceError, Taken, within_limit
+from nand_edge_runtime.cameras.protocol import BLACK_PIXEL, CameraError, EndOfSourceError, Taken, showable, within_limit
 from nand_edge_runtime.cameras.settings import FILES, CameraKind, CameraSettings, Policy
 from nand_edge_runtime.cameras.waiting import Rate, Waiting
 from nand_edge_runtime.station.frames import CameraFrame, FrameKey
@@ -189,7 +189,7 @@ class CameraFeed:
         frame = CameraFrame(
             key=FrameKey(self._run, self._camera.name, number),
             image=image,
-            name=taken.name or f"{self._camera.name}#{number}",
+            name=showable(taken.name) or f"{self._camera.name}#{number}",
             taken=taken.taken,
             timestamp=taken.timestamp,
             device_timestamp_ns=taken.device_timestamp_ns,

@@ -11,7 +11,7 @@ from pathlib import Path
 from nand_edge.errors import NandEdgeError
 from nand_edge_runtime.cameras.arrivals import Arrival, Arrivals, Identity
 from nand_edge_runtime.cameras.image_files import take_file
-from nand_edge_runtime.cameras.protocol import BLACK_PIXEL, Camera, CameraError, Taken
+from nand_edge_runtime.cameras.protocol import BLACK_PIXEL, Camera, CameraError, Taken, showable
 from nand_edge_runtime.cameras.settings import CameraSettings, DeadlineFrom
 from nand_edge_runtime.cameras.taken_files import TakenFiles, taken_files
 
@@ -42,7 +42,7 @@ class HotFolderCamera(Camera):
         self._lock = threading.Lock()
         self._ready: deque[tuple[Arrival, float]] = deque()
         self._is_ready = threading.Event()
-        self._held: dict[str, Identity] = {}
+        self._held: dict[str, Arrival] = {}
         self._recorded: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._watch: threading.Thread | None = None
         self._closing = threading.Event()
@@ -87,7 +87,7 @@ class HotFolderCamera(Camera):
         taken = take_file(path, self.settings.max_megapixels, ready if from_ready else None)
         if taken.fault and not self._is_hopeless(arrival):
             with self._lock:
-                self._held.pop(arrival.name, None)
+                self._held.pop(self._frame_name(arrival), None)
             return None
         return taken
 
@@ -98,13 +98,17 @@ class HotFolderCamera(Camera):
             self._closing.set()
             # What waits was not taken; it is found again.
             for arrival, _ in self._ready:
-                self._held.pop(arrival.name, None)
+                self._held.pop(self._frame_name(arrival), None)
             self._ready.clear()
             self._is_ready.clear()
 
     def entered(self, name: str) -> None:
         """Put the file away, now that its frame is on record."""
-        self._recorded.put(Path(name).name)
+        self._recorded.put(name)
+
+    def _frame_name(self, arrival: Arrival) -> str:
+        """What the frame of a file is called."""
+        return showable(str(self._folder / arrival.name))
 
     def _is_hopeless(self, arrival: Arrival) -> bool:
         """Whether a file that is no image has had its time to become one."""
@@ -134,7 +138,7 @@ class HotFolderCamera(Camera):
 
     def _look(self, arrivals: Arrivals, files: TakenFiles, closing: threading.Event) -> None:
         with self._lock:
-            held = set(self._held)
+            held = {arrival.name for arrival in self._held.values()}
         there: set[str] = set()
 
         def is_left_out(name: str, identity: Identity) -> bool:
@@ -146,7 +150,7 @@ class HotFolderCamera(Camera):
         now = time.monotonic()
         with self._lock:
             if ready and not closing.is_set():
-                self._held.update((arrival.name, arrival.identity) for arrival in ready)
+                self._held.update((self._frame_name(arrival), arrival) for arrival in ready)
                 self._ready.extend((arrival, now) for arrival in ready)
                 self._is_ready.set()
 
@@ -159,8 +163,8 @@ class HotFolderCamera(Camera):
                 return
             wait_s = 0.0
             with self._lock:
-                identity = self._held.get(name)
-            if identity is not None:
-                files.put_away(name, identity)
+                arrival = self._held.get(name)
+            if arrival is not None:
+                files.put_away(arrival.name, arrival.identity)
                 with self._lock:
                     self._held.pop(name, None)

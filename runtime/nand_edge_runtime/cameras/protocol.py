@@ -42,6 +42,11 @@ class Taken:
     fault: str = ""
 
 
+def showable(name: str) -> str:
+    """A name as it may stand in a record or a log line: what is no text in it is written out."""
+    return name if name.isprintable() else name.encode("unicode_escape").decode("ascii")
+
+
 def within_limit(taken: Taken, max_megapixels: float) -> Taken:
     """The same, or a frame with a fault in the place of an image that is too large."""
     height, width = taken.image.shape[:2]

@@ -243,6 +243,33 @@ def test_files_that_came_too_late_while_the_station_was_busy_do_not_make_the_nex
     assert [(grey_of(frame), frame.fault) for frame in feed.take(1)] == [(2, "")]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names of bytes")
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [(b"a\nb.png", "a\\nb.png"), (b"\xff.png", "\\udcff.png"), (b"%2e%2e%2fx.png", "%2e%2e%2fx.png")],
+)
+def test_names_that_are_tricks_are_written_out_and_their_files_are_put_away(
+    tmp_path: Path, picture: Picture, feed_of: FeedOf, name: bytes, shown: str
+) -> None:
+    feed = feed_of(source=str(tmp_path), kind="hot-folder")
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(picture(4))
+    (frame,) = feed.take(1)
+    assert frame.name == f"{tmp_path}/{shown}"
+    assert feed.until(lambda: names(tmp_path / "done") == {os.fsdecode(name)})
+    assert names(tmp_path) == set()
+
+
+def test_a_folder_of_very_many_files_gives_its_first_frame_at_once(
+    tmp_path: Path, picture: Picture, feed_of: FeedOf
+) -> None:
+    content = picture(4)
+    for number in range(3000):
+        (tmp_path / f"{number:04}.png").write_bytes(content)
+    feed = feed_of(source=str(tmp_path), kind="hot-folder", deadline_from="read")
+    frames = feed.take(1500)
+    assert [frame.name for frame in frames] == [str(tmp_path / f"{number:04}.png") for number in range(1500)]
+
+
 def test_a_memory_that_was_cut_short_when_the_power_went_is_read_as_far_as_it_goes(
     tmp_path: Path, picture: Picture, feed_of: FeedOf
 ) -> None:
