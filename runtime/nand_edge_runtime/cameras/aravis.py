@@ -168,6 +168,10 @@ class AravisCamera(Camera):
         stream = camera.create_stream(None, None)
         if stream is None:
             raise CameraError("the camera gives no stream")
+        if camera.is_gv_device():
+            # Room for a whole frame, as far as the system allows: see net.core.rmem_max in docs/cameras.md.
+            stream.set_property("socket-buffer", self._driver.aravis.GvStreamSocketBuffer.AUTO)
+            stream.set_property("frame-retention", int(self.settings.frame_retention_ms * 1e3))
         for _ in range(self.settings.buffers):
             stream.push_buffer(self._driver.aravis.Buffer.new_allocate(payload))
         name = self.settings.name

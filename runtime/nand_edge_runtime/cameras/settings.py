@@ -192,6 +192,12 @@ class CameraSettings(Settings):
         le=65535,
         description="Bytes of a GigE packet; the largest that gets through, if not given.",
     )
+    frame_retention_ms: float = Field(
+        default=100.0,
+        ge=1,
+        le=60_000,
+        description="How long a GigE frame waits for its missing packets, before it is a reject (aravis).",
+    )
     buffers: int = Field(default=8, ge=1, le=1024, description="Buffers that the driver may fill.")
     cti: Path | None = Field(default=None, description="The GenTL producer's file of the camera's vendor, *.cti.")
     features: dict[str, bool | int | float | str] = Field(

@@ -176,8 +176,13 @@ def test_every_pixel_format_becomes_grey_or_bgr(
 
 @needs_aravis
 def test_exposure_gain_and_further_features_are_in_the_camera(opened: Callable[..., AravisCamera]) -> None:
-    camera = opened(exposure_us=1234, gain=3, features={"TestRegister": 77, "OffsetX": 16, "TriggerSource": "Software"})
+    camera = opened(
+        exposure_us=1234, gain=3, packet_size=1000, frame_retention_ms=40,
+        features={"TestRegister": 77, "OffsetX": 16, "TriggerSource": "Software"},
+    )  # fmt: skip
     device = camera._camera
+    assert device.gv_get_packet_size() == 1000
+    assert camera._stream.get_property("frame-retention") == 40_000, "microseconds"
     assert device.get_exposure_time() == 1234
     assert device.get_gain() == 3
     assert device.get_integer("TestRegister") == 77
