@@ -16,7 +16,7 @@ from rich.text import Text
 from nand_edge.errors import NandEdgeError
 from nand_edge.files import whole_file
 from nand_edge.inspection import Verdict
-from nand_edge_runtime.history import OpenedHistory, Query, export
+from nand_edge_runtime.history import OpenedHistory, Query, export_frames
 from nand_edge_runtime.history.export import document_of, time_in_words
 from nand_edge_runtime.history.moments import moment_of
 from nand_edge_runtime.station.frames import FrameKey
@@ -158,7 +158,7 @@ def _export(opened: OpenedHistory, query: Query, path: Path, limit: int | None, 
     columns = (SpinnerColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("exporting")
-        frames = export(
+        frames = export_frames(
             opened,
             query,
             path,

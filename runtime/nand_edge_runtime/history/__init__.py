@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nand_edge_runtime.history.export import csv_chunks, export, jsonl_chunks
+from nand_edge_runtime.history.export import csv_chunks, export_frames, jsonl_chunks
 from nand_edge_runtime.history.history import History
 from nand_edge_runtime.history.opening import OpenedHistory
 from nand_edge_runtime.history.pictures import Maps
@@ -19,6 +19,6 @@ __all__ = [
     "Rate",
     "Reader",
     "csv_chunks",
-    "export",
+    "export_frames",
     "jsonl_chunks",
 ]

@@ -75,7 +75,7 @@ def time_in_words(timestamp: float) -> str | None:
     return None if moment is None else moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def export(
+def export_frames(
     reader: Reader,
     query: Query,
     path: Path,

@@ -30,7 +30,9 @@ def make_record(frame: CameraFrame, verdict: Verdict = Verdict.PASS, **more: Any
     """Its record; an inspected one unless another reason is given."""
     score = 0.2 if verdict is Verdict.PASS else 0.9
     values: dict[str, Any] = {
-        "name": frame.name, "timestamp": frame.timestamp, "reason": Reason.INSPECTED, "score": score,
+        "name": frame.name, "timestamp": frame.timestamp, "position": frame.position,
+        "device_timestamp_ns": frame.device_timestamp_ns, "dropped_before": frame.dropped_before,
+        "reason": Reason.INSPECTED, "score": score,
         "base_score": score, "threshold": 0.5, "normalities": ("stain",), "normalities_sha256": "b" * 64,
         "bundle": "a" * 64, "latency_ms": {"queue": 1.0, "engine": 8.0, "total": 9.5}, **more,
     }  # fmt: skip
