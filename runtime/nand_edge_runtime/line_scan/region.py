@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from nand_edge_runtime.station.frames import FrameKey
@@ -76,15 +76,8 @@ class Region:
 
     def to_json(self) -> dict[str, Any]:
         """One JSON object."""
-        document: dict[str, Any] = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, Box | FrameKey):
-                value = asdict(value)
-            elif field.name == "frames":
-                value = [asdict(key) for key in value]
-            document[field.name] = value
-        return document
+        keys = {"frames": [vars(key) for key in self.frames], "best": vars(self.best)}
+        return {**vars(self), "box": vars(self.box), **keys}
 
 
 MOST_FRAMES = 16

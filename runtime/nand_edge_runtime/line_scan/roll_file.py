@@ -30,8 +30,7 @@ create table regions (
     number integer primary key, suppressed integer not null, along_from real not null, along_to real not null,
     across_from real not null, across_to real not null, along real not null, across real not null,
     area_mm2 real not null, score real not null, base_score real not null, threshold real not null,
-    normalities text not null, at real not null, parts integer not null, frames text not null, best text not null,
-    best_at real not null, best_box text not null
+    at real not null, parts integer not null, best_at real not null, lists text not null
 )
 """,
     """
@@ -268,22 +267,27 @@ def _region_row(region: Region) -> dict[str, Any]:
         **row,
         **asdict(region.box),
         "suppressed": int(region.suppressed),
-        "normalities": json.dumps(region.normalities),
-        "frames": json.dumps([_key_text(key) for key in region.frames]),
-        "best": json.dumps(_key_text(region.best)),
-        "best_box": json.dumps(region.best_box),
+        "lists": json.dumps(
+            [
+                region.normalities,
+                [_key_text(key) for key in region.frames],
+                _key_text(region.best),
+                region.best_box,
+            ]
+        ),
     }
 
 
 def _region(row: sqlite3.Row, begin: float) -> Region:
+    normalities, frames, best, best_box = json.loads(row["lists"])
     return Region(
         **{**{name: row[name] for name in _PLAIN}, "along": row["along"] - begin},
         box=_box(row, begin),
         suppressed=bool(row["suppressed"]),
-        normalities=tuple(json.loads(row["normalities"])),
-        frames=tuple(_key(text) for text in json.loads(row["frames"])),
-        best=_key(json.loads(row["best"])),
-        best_box=tuple(json.loads(row["best_box"])),
+        normalities=tuple(normalities),
+        frames=tuple(map(_key, frames)),
+        best=_key(best),
+        best_box=tuple(best_box),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,8 @@ from nand_edge_runtime.history.picture_files import PictureFiles
 from nand_edge_runtime.line_scan.region import Region
 
 MOST = 40
+_TRIED = 400
+"""Of a roll without pictures, so many regions are looked for."""
 _SIDE = 160
 _AROUND = 0.35
 _LEAST_PIXELS = 64
@@ -29,7 +32,7 @@ def thumbnails(regions: Iterable[Region], pictures: Path) -> dict[int, bytes]:
     """
     files = PictureFiles(pictures)
     found: dict[int, bytes] = {}
-    for region in regions:
+    for region in islice(regions, _TRIED):
         if len(found) >= MOST:
             break
         path = files.picture(region.best, region.best_at)
