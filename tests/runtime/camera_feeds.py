@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from nand_edge_runtime.cameras import CameraFeed, CameraSettings
@@ -21,16 +21,19 @@ class RunningFeed:
     Args:
         settings: The camera's, as in a settings file; its name is `top`.
         enters: Whether frames that are taken are put on record at once, as the station does.
+        recorded: What was put on record before.
     """
 
-    def __init__(self, settings: dict[str, Any], *, enters: bool = True) -> None:
+    def __init__(
+        self, settings: dict[str, Any], *, enters: bool = True, recorded: Collection[tuple[str, int | None]] = ()
+    ) -> None:
         self.hub = Hub()
         self.events: list[Event] = []
         self.hub.listen(self.events.append)
         self.woken = 0
         self._enters = enters
         camera = _settings({"name": "top", **settings})
-        self.feed = CameraFeed(camera, "r1", hub=self.hub, on_frame=self._wake)
+        self.feed = CameraFeed(camera, "r1", hub=self.hub, on_frame=self._wake, recorded=recorded)
         self.feed.start()
 
     def take(self, count: int, timeout_s: float = LONGEST_S) -> list[CameraFrame]:

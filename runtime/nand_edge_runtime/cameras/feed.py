@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from nand_edge.errors import NandEdgeError
 from nand_edge.images import as_frame
@@ -15,7 +15,15 @@ from nand_edge_runtime.cameras.host import Host
 from nand_edge_runtime.cameras.hosts import host_of
 from nand_edge_runtime.cameras.lines import lines_of
 from nand_edge_runtime.cameras.positions import Positions
-from nand_edge_runtime.cameras.protocol import BLACK_PIXEL, CameraError, EndOfSourceError, Taken, showable, within_limit
+from nand_edge_runtime.cameras.protocol import (
+    BLACK_PIXEL,
+    CameraError,
+    EndOfSourceError,
+    Recorded,
+    Taken,
+    showable,
+    within_limit,
+)
 from nand_edge_runtime.cameras.settings import FILES, CameraKind, CameraSettings, Policy
 from nand_edge_runtime.cameras.waiting import Rate, Waiting
 from nand_edge_runtime.station.frames import CameraFrame, FrameKey
@@ -37,12 +45,22 @@ class CameraFeed:
         run: The station's run, for the frames' identity.
         hub: Told of the camera's state and of dropped frames; tells which frames are on record.
         on_frame: Called when a frame is there.
+        recorded: The last frames of this camera that were put on record before the start, for a hot folder.
 
     Raises:
         NandEdgeError: The references of a line-scan camera cannot be read.
     """
 
-    def __init__(self, camera: CameraSettings, run: str, *, hub: Hub, on_frame: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        camera: CameraSettings,
+        run: str,
+        *,
+        hub: Hub,
+        on_frame: Callable[[], None],
+        recorded: Collection[Recorded] = (),
+    ) -> None:
+        self._recorded = recorded
         self._camera, self._run, self._hub, self._on_frame = camera, run, hub, on_frame
         # Asked once: the answers may lie on a drive that hangs later.
         self._kind, self._is_timeless, self._is_free = camera.source_kind, camera.is_timeless, camera.is_free_running
@@ -124,7 +142,9 @@ class CameraFeed:
         """Open the camera and read it until it is lost; the state that it ends in, where it ends for good."""
         given = self._given
         try:
-            self._host = self._host or host_of(self._camera)
+            if self._host is None:
+                self._host = host_of(self._camera)
+                self._host.recorded(self._recorded)
             self._host.open()
             self._read_on(self._host)
         except EndOfSourceError:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 
-from nand_edge_runtime.cameras.protocol import Taken
+from nand_edge_runtime.cameras.protocol import Recorded, Taken
 from nand_edge_runtime.cameras.settings import CameraSettings
 
 
@@ -40,3 +41,6 @@ class Host(ABC):
 
     def entered(self, name: str) -> None:  # noqa: B027 - cameras in another process need not know
         """The frame of this name is on record; from any thread."""
+
+    def recorded(self, frames: Collection[Recorded]) -> None:  # noqa: B027 - as above
+        """These frames of an earlier run are on record; before the first `open`."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
 from collections import deque
+from collections.abc import Collection
 from pathlib import Path
 
 from nand_edge.errors import NandEdgeError
 from nand_edge_runtime.cameras.arrivals import Arrival, Arrivals, Identity
 from nand_edge_runtime.cameras.image_files import take_file
-from nand_edge_runtime.cameras.protocol import BLACK_PIXEL, Camera, CameraError, Taken, showable
+from nand_edge_runtime.cameras.protocol import BLACK_PIXEL, Camera, CameraError, Recorded, Taken, showable
 from nand_edge_runtime.cameras.settings import CameraSettings, DeadlineFrom
 from nand_edge_runtime.cameras.taken_files import TakenFiles, taken_files
+
+_LOG = logging.getLogger(__name__)
 
 _LOOK_S = 0.02
 _LOOK_SHARE = 0.1
@@ -28,7 +32,8 @@ class HotFolderCamera(Camera):
     """Takes each image when it was written to its end; one that never becomes an image is a frame with the fault.
 
     A file is put away when its frame is on record. Whatever ends the station before that leaves the file where it is,
-    and it is taken at the next start: none is lost.
+    and it is taken at the next start: none is lost. One that was on record already, and was not put away any more, is
+    known by its name and its time, and is put away untaken: none is doubled.
 
     A thread of its own looks at the folder and puts files away, since both may take long on a network drive.
 
@@ -43,7 +48,8 @@ class HotFolderCamera(Camera):
         self._ready: deque[tuple[Arrival, float]] = deque()
         self._is_ready = threading.Event()
         self._held: dict[str, Arrival] = {}
-        self._recorded: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._entered: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._of_earlier_runs: set[Recorded] = set()
         self._watch: threading.Thread | None = None
         self._closing = threading.Event()
         self._fault = ""
@@ -83,7 +89,8 @@ class HotFolderCamera(Camera):
         waited_s = time.monotonic() - ready
         if from_ready and waited_s > self.settings.deadline_ms / 1e3:
             # Decoding it would only make those behind it late as well.
-            return Taken(BLACK_PIXEL, str(path), ready, time.time() - waited_s, fault=_LATE)
+            wall = time.time() - waited_s
+            return Taken(BLACK_PIXEL, str(path), ready, wall, arrival.identity[1], fault=_LATE)
         taken = take_file(path, self.settings.max_megapixels, ready if from_ready else None)
         if taken.fault and not self._is_hopeless(arrival):
             with self._lock:
@@ -104,7 +111,11 @@ class HotFolderCamera(Camera):
 
     def entered(self, name: str) -> None:
         """Put the file away, now that its frame is on record."""
-        self._recorded.put(name)
+        self._entered.put(name)
+
+    def recorded(self, frames: Collection[Recorded]) -> None:
+        """What the run before put on record just before it was killed need not be taken again."""
+        self._of_earlier_runs = set(frames)
 
     def _frame_name(self, arrival: Arrival) -> str:
         """What the frame of a file is called."""
@@ -145,7 +156,7 @@ class HotFolderCamera(Camera):
             there.add(name)
             return name in held or files.was_taken(name, identity)
 
-        ready = arrivals.ready(is_left_out)
+        ready = [arrival for arrival in arrivals.ready(is_left_out) if not self._is_of_an_earlier_run(arrival, files)]
         files.forget_missing(there)
         now = time.monotonic()
         with self._lock:
@@ -154,11 +165,21 @@ class HotFolderCamera(Camera):
                 self._ready.extend((arrival, now) for arrival in ready)
                 self._is_ready.set()
 
+    def _is_of_an_earlier_run(self, arrival: Arrival, files: TakenFiles) -> bool:
+        """Put a file away whose frame is on record since before the start."""
+        recorded = (self._frame_name(arrival), arrival.identity[1])
+        if recorded not in self._of_earlier_runs:
+            return False
+        self._of_earlier_runs.discard(recorded)
+        _LOG.info("%s is on record since before the start, and is put away", recorded[0])
+        files.put_away(arrival.name, arrival.identity)
+        return True
+
     def _put_recorded_away(self, files: TakenFiles, wait_s: float = 0.0) -> None:
         """Put away the files whose frames are on record, after waiting for the first."""
         while True:
             try:
-                name = self._recorded.get(timeout=wait_s) if wait_s > 0 else self._recorded.get_nowait()
+                name = self._entered.get(timeout=wait_s) if wait_s > 0 else self._entered.get_nowait()
             except queue.Empty:
                 return
             wait_s = 0.0

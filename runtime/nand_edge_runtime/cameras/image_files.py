@@ -33,13 +33,16 @@ def take_file(path: Path, max_megapixels: float, taken: float | None = None) -> 
         max_megapixels: What is larger is not decoded.
         taken: When it counts as taken, seconds of `time.monotonic()`; now if not given.
     """
-    image, fault = BLACK_PIXEL, ""
+    image, fault, changed = BLACK_PIXEL, "", None
     try:
+        changed = path.lstat().st_mtime_ns
         image = read_image(path, max_megapixels)
+    except OSError as error:
+        fault = f"found {error.strerror or type(error).__name__}, needed a file that can be read"
     except NandEdgeError as error:
         fault = f"found {error.found}, needed {error.needed}"
     now = time.monotonic()
-    return Taken(image, str(path), now if taken is None else taken, time.time(), fault=fault)
+    return Taken(image, str(path), now if taken is None else taken, time.time(), changed, fault=fault)
 
 
 def read_image(path: Path, max_megapixels: float) -> NDArray[np.uint8]:

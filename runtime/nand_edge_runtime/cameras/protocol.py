@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,10 @@ BLACK_PIXEL: NDArray[np.uint8] = np.zeros((1, 1, 3), np.uint8)
 BLACK_PIXEL.setflags(write=False)
 
 
+Recorded = tuple[str, "int | None"]
+"""What tells a file's frame from all others, over runs too: its name, and the file's time as its device timestamp."""
+
+
 @dataclass(frozen=True)
 class Taken:
     """What a camera gives: an image with its name, its time and its place, not yet numbered.
@@ -28,7 +33,7 @@ class Taken:
         name: A path, or what the camera calls it; empty where it has no name for it.
         taken: When the driver handed it over, seconds of `time.monotonic()`, which all processes share.
         timestamp: The same moment, seconds since 1970.
-        device_timestamp_ns: The camera's own clock, nanoseconds, where it has one.
+        device_timestamp_ns: The camera's own clock, nanoseconds, where it has one; a file's time of change.
         position: Place on the line, where the camera tells it.
         fault: Why it cannot be inspected, in words without secrets: it becomes a reject. Empty for a good one.
     """
@@ -110,3 +115,6 @@ class Camera(ABC):
 
     def entered(self, name: str) -> None:  # noqa: B027 - most cameras have nothing to do then
         """The frame of this name is on record; called from any thread, and returns at once."""
+
+    def recorded(self, frames: Collection[Recorded]) -> None:  # noqa: B027 - as above
+        """These frames of an earlier run are on record; called before the first `open`."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Collection
 from contextlib import suppress
 
 from nand_edge.errors import NandEdgeError
 from nand_edge_runtime.cameras.host import Host
-from nand_edge_runtime.cameras.protocol import Camera, CameraError, EndOfSourceError, Taken
+from nand_edge_runtime.cameras.protocol import Camera, CameraError, EndOfSourceError, Recorded, Taken
 from nand_edge_runtime.cameras.settings import CameraSettings
 
 _POLL_S = 0.1
@@ -79,6 +80,10 @@ class ThreadHost(Host):
     def entered(self, name: str) -> None:
         """Pass it on; see `Host`."""
         self._camera.entered(name)
+
+    def recorded(self, frames: Collection[Recorded]) -> None:
+        """Pass it on; see `Host`."""
+        self._camera.recorded(frames)
 
     def _require_life(self) -> None:
         silent_s = time.monotonic() - self._sign

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ def feed_of() -> Iterator[FeedOf]:
     """Starts feeds, and stops them at the end."""
     running: list[RunningFeed] = []
 
-    def start(*, enters: bool = True, **settings: Any) -> RunningFeed:
-        running.append(RunningFeed(settings, enters=enters))
+    def start(
+        *, enters: bool = True, recorded: Collection[tuple[str, int | None]] = (), **settings: Any
+    ) -> RunningFeed:
+        running.append(RunningFeed(settings, enters=enters, recorded=recorded))
         return running[-1]
 
     yield start

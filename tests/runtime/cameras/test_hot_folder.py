@@ -57,6 +57,21 @@ def test_a_frame_that_is_not_on_record_leaves_its_file_for_the_next_start(
     assert [grey_of(frame) for frame in second.take(2)] == [1, 2]
 
 
+def test_a_file_that_was_on_record_but_not_yet_put_away_when_the_station_was_killed_is_not_taken_again(
+    tmp_path: Path, picture: Picture, feed_of: FeedOf
+) -> None:
+    for number in range(3):
+        lay(tmp_path, f"{number}.png", picture(number))
+    killed = feed_of(source=str(tmp_path), kind="hot-folder", enters=False)
+    recorded = [(frame.name, frame.device_timestamp_ns) for frame in killed.take(2)]
+    killed.feed.stop()
+    lay(tmp_path, "1.png", picture(7))
+    after = feed_of(source=str(tmp_path), kind="hot-folder", recorded=recorded)
+    assert sorted(grey_of(frame) for frame in after.take(2)) == [2, 7], "another file under an old name is taken"
+    assert after.until(lambda: names(tmp_path / "done") == {"0.png", "1.png", "2.png"})
+    assert after.feed.status().facts["frames"] == 2
+
+
 def test_frames_that_are_put_on_record_after_the_stop_are_put_away_too(
     tmp_path: Path, picture: Picture, feed_of: FeedOf
 ) -> None:
