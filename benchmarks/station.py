@@ -98,10 +98,8 @@ class Measurements:
         return run_endurance(self._bundle, folder, frames=self._frames, per_second=400.0, on_frames=say).to_json()
 
     def _page_cost(self, folder: Path, say: Say) -> dict[str, Any]:
-        seconds = 1.0 if self._quick else 5.0
-        cost = run_page_cost(
-            self._bundle, folder, stretches=self._stretches, seconds=seconds, every_s=seconds, on_stretch=say
-        )
+        seconds = 2.0 if self._quick else 5.0
+        cost = run_page_cost(self._bundle, folder, stretches=self._stretches, seconds=seconds, on_stretch=say)
         return cost.to_json()
 
     def _switching(self, folder: Path, say: Say) -> dict[str, Any]:

@@ -61,7 +61,11 @@ def test_a_part_that_must_not_pass_is_found_although_its_record_says_inspected(p
 
 
 def test_a_pass_that_was_not_inspected_is_found() -> None:
-    assert len(judged([record(0, reason="engine failed"), *RECORDS[1:]]).passed) == 1
+    findings = judged([record(0, reason="engine failed"), *RECORDS[1:]])
+    assert [said.rpartition(" ")[0] for said in findings.passed] == [
+        "run/parts#0 (good, engine failed) on",
+        "run/parts#0 at the output, not on record as a",
+    ]
 
 
 def test_a_pass_at_the_output_that_is_a_reject_on_record_is_found() -> None:

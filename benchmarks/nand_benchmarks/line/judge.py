@@ -124,7 +124,7 @@ def _wrong_passes(
     records: Sequence[Recorded], receipts: Sequence[Receipt], truths: Mapping[FrameKey, Part | None]
 ) -> list[str]:
     wrong = [
-        f"{record.key} ({truths[record.key]}, {record.reason}) on record"
+        f"{record.key} ({_what(truths[record.key])}, {record.reason}) on record"
         for record in records
         if record.verdict == "pass" and not (record.is_inspected_pass and truths[record.key] is Part.GOOD)
     ]
@@ -176,6 +176,10 @@ def _compare_output(
     unheard = [key for key in on_record if key not in heard]
     findings.untold = sum(key.run in killed_runs for key in unheard)
     findings.lost += [f"{key} never heard by the output" for key in unheard if key.run not in killed_runs]
+
+
+def _what(part: Part | None) -> str:
+    return "not known" if part is None else part.value
 
 
 def _named(laid: Laid) -> str:

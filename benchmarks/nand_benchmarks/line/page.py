@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import re
+import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +67,17 @@ class Page:
             total += len(content)
             found = _LINKED.findall(content) if wanted == path else _IMPORTED.findall(content)
             waiting += [_absolute(link.decode(), wanted) for link in found]
+        return total
+
+    def watch(self, seconds: float) -> int:
+        """Look at the live pictures for a while, as fast as they come; the bytes that came."""
+        until, total = time.monotonic() + seconds, 0
+        with socket.create_connection(("127.0.0.1", self._port), timeout=_TIMEOUT_S) as stream:
+            stream.sendall(self.stream_request())
+            stream.settimeout(0.1)
+            while time.monotonic() < until:
+                with contextlib.suppress(TimeoutError):
+                    total += len(stream.recv(1 << 16))
         return total
 
     def stream_request(self) -> bytes:

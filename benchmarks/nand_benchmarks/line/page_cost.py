@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from nand_benchmarks.line.processes import free_port
 from nand_benchmarks.line.station_process import FRAMES, StationProcess
 
 _SETTLE_S = 3.0
+_GLANCE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -25,24 +25,25 @@ class PageCost:
     """What looking at the live page costs the inspection.
 
     Attributes:
-        without: Frames a second, in each stretch without.
-        loading: In each stretch in which pages were loaded.
+        without: Frames a second, in each stretch in which nobody looked.
+        loading: In each stretch in which the page was loaded, and its live pictures were looked at for a second.
+        watching: In each stretch in which somebody looked at the live pictures all the time.
         loads: Pages that were loaded in all.
     """
 
     without: list[float]
     loading: list[float]
+    watching: list[float]
     loads: int
 
-    @property
-    def share(self) -> float:
-        """The share of the throughput that is lost, from the medians of neighbouring stretches."""
-        pairs = zip(self.without, self.loading, strict=True)
-        return float(np.median([1 - slow / fast for fast, slow in pairs]))
+    def share(self, others: list[float]) -> float:
+        """The share of the throughput that is lost: the median over neighbouring stretches."""
+        return float(np.median([1 - slow / fast for fast, slow in zip(self.without, others, strict=True)]))
 
     def to_json(self) -> dict[str, Any]:
         """The figures for the results."""
-        return {**vars(self), "share": round(self.share, 4)}
+        shares = {"share": self.share(self.loading), "watching_share": self.share(self.watching)}
+        return {**vars(self), **{name: round(share, 4) for name, share in shares.items()}}
 
 
 def run_page_cost(
@@ -51,18 +52,16 @@ def run_page_cost(
     *,
     stretches: int,
     seconds: float,
-    every_s: float,
     on_stretch: Callable[[int], None] = lambda _: None,
 ) -> PageCost:
-    """Let frames through as fast as they are inspected, and load the page by turns.
+    """Let frames through as fast as they are inspected, and look at the page by turns.
 
     Args:
         bundle: What inspects them.
         folder: An empty folder.
-        stretches: How many with, and as many without.
+        stretches: How many of each kind.
         seconds: How long each is.
-        every_s: How often the page is loaded.
-        on_stretch: Told how many pairs there were so far.
+        on_stretch: Told how many of each kind there were so far.
     """
     document = {
         "name": "page",
@@ -82,50 +81,28 @@ def run_page_cost(
         add_user(station.state_folder)
         page = Page(port)
         time.sleep(_SETTLE_S)
-        without, loading, loads = [], [], 0
+        cost = PageCost([], [], [], stretches)
         for number in range(stretches):
-            without.append(_throughput(station, seconds))
-            visitor = Loading(page.load, every_s)
-            visitor.start()
-            loading.append(_throughput(station, seconds))
-            visitor.stop()
-            loads += visitor.loads
+            cost.without.append(_throughput(station, seconds, lambda: None))
+            cost.loading.append(_throughput(station, seconds, lambda: _glance(page)))
+            cost.watching.append(_throughput(station, seconds, lambda: page.watch(seconds)))
             on_stretch(number + 1)
     finally:
         station.stop()
-    return PageCost(without, loading, loads)
+    return cost
 
 
-def _throughput(station: StationProcess, seconds: float) -> float:
-    """Frames a second."""
+def _glance(page: Page) -> None:
+    page.load()
+    page.watch(_GLANCE_S)
+
+
+def _throughput(station: StationProcess, seconds: float, meanwhile: Callable[[], object]) -> float:
+    """Frames a second over a stretch in which somebody does something."""
+    visitor = threading.Thread(target=meanwhile, daemon=True)
     began, before = time.monotonic(), station.metric(FRAMES)
+    visitor.start()
     time.sleep(seconds)
     count, ended = station.metric(FRAMES), time.monotonic()
+    visitor.join()
     return round((count - before) / (ended - began), 2)
-
-
-class Loading(threading.Thread):
-    """Somebody who loads the page again and again.
-
-    Args:
-        load: Loads it once.
-        every_s: How often.
-    """
-
-    def __init__(self, load: Callable[[], object], every_s: float) -> None:
-        super().__init__(daemon=True)
-        self._load, self._every_s, self._stopping = load, every_s, threading.Event()
-        self.loads = 0
-
-    def run(self) -> None:
-        """Load until it is stopped."""
-        while not self._stopping.is_set():
-            with contextlib.suppress(OSError):
-                self._load()
-                self.loads += 1
-            self._stopping.wait(self._every_s)
-
-    def stop(self) -> None:
-        """Load no more."""
-        self._stopping.set()
-        self.join(30)
