@@ -200,7 +200,7 @@ class Loop:
         self.thread.start()
 
     def run(self, coroutine: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
 
     def close(self) -> None:
         async def cancel() -> None:
@@ -328,8 +328,13 @@ class OpcUaPlc(Peer):
     def kill(self) -> None:
         """Close the port and all connections; the variables stay, as those of a PLC do."""
         if self._listening:
-            self._run(self._server.bserver.stop())
+            self._run(self._shut())
             self._listening = False
+
+    async def _shut(self) -> None:
+        self._server.bserver._server.close()
+        for transport in list(self._server.iserver.asyncio_transports):
+            transport.abort()
 
     def end(self) -> None:
         if self._server is not None:
