@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -20,11 +21,15 @@ class Engine(Protocol):
     def device(self) -> str:
         """The target and what it runs on, in words ("onnx on CPU"); empty before it has started."""
 
-    def start(self, timeout_s: float) -> None:
+    def start(self, timeout_s: float, *, stop: threading.Event | None = None) -> None:
         """Load the engine, and keep it loaded from now on.
 
+        Args:
+            timeout_s: How long that may take.
+            stop: Ends the wait for it, and the engine with it.
+
         Raises:
-            NandEdgeError: It cannot be used at all, or is not there in time.
+            NandEdgeError: It cannot be used at all, is not there in time, or was stopped.
         """
 
     def inspect(self, frames: Sequence[CameraFrame], *, timeout_s: float) -> list[Inspection]:

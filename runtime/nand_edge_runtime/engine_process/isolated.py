@@ -77,14 +77,16 @@ class IsolatedEngine:
         """The target and what it runs on, in words; empty before it has started."""
         return "" if self._ready is None else self._ready.device
 
-    def start(self, timeout_s: float) -> None:
+    def start(self, timeout_s: float, *, stop: threading.Event | None = None) -> None:
         """Load the engine; see `Engine.start`."""
         bundle = open_bundle(self._folder, check_files=False)
         self._map_size, self._region = bundle.manifest.graph.map_size, bundle.region().map
         self._start_s = timeout_s
         self._keeper.start()
-        # The thread keeps the time itself; the rest is for a process that cannot even be started or ended.
-        self._settled.wait(timeout_s + _CLOSE_S)
+        # The thread keeps the time itself.
+        while not self._settled.wait(_LOOK_S):
+            if stop is not None and stop.is_set():
+                self._stopping.set()
         if self._refusal is not None:
             raise self._refusal
 

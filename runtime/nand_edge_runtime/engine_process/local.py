@@ -69,7 +69,12 @@ class LocalEngine:
         """The target and what it runs on, in words; empty before it has started."""
         return "" if self._judge is None else self._judge.device
 
-    def start(self, timeout_s: float) -> None:  # noqa: ARG002 - loading in this process cannot be given up
+    def start(
+        self,
+        timeout_s: float,  # noqa: ARG002 - loading in this process cannot be given up
+        *,
+        stop: threading.Event | None = None,  # noqa: ARG002 - nor can it be stopped
+    ) -> None:
         """Load the engine; see `Engine.start`."""
         self._judge = Judge(self._folder, self._settings)
         self._judge.warm_up(None)

@@ -89,7 +89,7 @@ def _open(folder: Path, settings: EngineSettings, normalities: Sequence[Normalit
 
 def _start(engine: Engine, stop: threading.Event) -> None:
     try:
-        engine.start(_START_S)
+        engine.start(_START_S, stop=stop)
     except NandEdgeError:
         if stop.is_set():
             raise _stopped() from None

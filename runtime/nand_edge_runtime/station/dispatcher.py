@@ -141,29 +141,37 @@ class Dispatcher:
             return not self._accounts.reject(frame, Reason.FRAME_REFUSED, frame.fault)
         if self._paused.is_set():
             return not self._accounts.reject(frame, Reason.PAUSED)
+        if self._stopping.is_set():
+            # It came in after all that waited was rejected, and nobody else looks at it any more.
+            return not self._accounts.reject(frame, Reason.STOPPED)
         return True
 
     def _inspect(self, frames: Sequence[CameraFrame]) -> None:
+        """Have frames of one size judged; those whose time is over already cost the others nothing."""
         started = time.monotonic()
+        in_time = [frame for frame in frames if self._deadline(frame) > started]
+        for frame in frames:
+            if self._deadline(frame) <= started:
+                self._accounts.reject(frame, Reason.DEADLINE, _WAITED)
+        if in_time:
+            self._inspect_in_time(in_time, started)
+
+    def _inspect_in_time(self, frames: Sequence[CameraFrame], started: float) -> None:
         left = min(self._deadline(frame) for frame in frames) - started
         try:
-            if left <= 0:
-                raise EngineFailure(Reason.DEADLINE, _WAITED)  # noqa: TRY301 - one way to fail
             inspections = self._engine.inspect(frames, timeout_s=left)
-            if len(inspections) != len(frames):
-                raise EngineFailure(Reason.ENGINE_FAILED, "an answer for another number of frames")  # noqa: TRY301
+            self._turns.ran(time.monotonic() - started)
+            for frame, inspection in zip(frames, inspections, strict=True):
+                self._decide(frame, inspection, started)
         except EngineFailure as failure:
-            for frame in frames:
-                self._accounts.reject(frame, failure.reason, failure.detail)
-            return
-        except Exception as error:  # noqa: BLE001 - as above, and these frames are rejected
+            self._reject_all(frames, failure.reason, failure.detail)
+        except Exception as error:  # noqa: BLE001 - as above, and frames that have no verdict yet are rejected
             _LOG.exception("an inspection failed in a way that was not foreseen")
-            for frame in frames:
-                self._accounts.reject(frame, Reason.ENGINE_FAILED, type(error).__name__)
-            return
-        self._turns.ran(time.monotonic() - started)
-        for frame, inspection in zip(frames, inspections, strict=True):
-            self._decide(frame, inspection, started)
+            self._reject_all(frames, Reason.ENGINE_FAILED, type(error).__name__)
+
+    def _reject_all(self, frames: Sequence[CameraFrame], reason: Reason, detail: str) -> None:
+        for frame in frames:
+            self._accounts.reject(frame, reason, detail)
 
     def _decide(self, frame: CameraFrame, inspection: Inspection, started: float) -> None:
         now = time.monotonic()

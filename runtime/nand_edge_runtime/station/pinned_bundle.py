@@ -24,12 +24,15 @@ def pin(bundle: Path, state_folder: Path) -> Bundle:
     """
     original = open_bundle(bundle, check_files=False)
     folder = state_folder / _FOLDER / original.sha256[:_KEY_LENGTH]
-    copy = folder / original.folder.name
+    copy = folder / original.folder.resolve().name
     try:
-        return open_bundle(copy)
+        pinned = open_bundle(copy)
+        if pinned.sha256 == original.sha256:
+            return pinned
     except NandEdgeError:
-        # Not there, or cut short: it is copied again, from an original that is whole.
-        open_bundle(bundle)
+        pass
+    # Not there, cut short or altered: it is copied again, from an original that is whole.
+    open_bundle(bundle)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with whole_folder(copy) as temporary:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nand_edge.inspection import Inspection, Verdict
 from nand_edge_runtime.station.frames import CameraFrame, FrameKey
 
@@ -118,15 +121,15 @@ _PLAIN = (
 def inspected(
     frame: CameraFrame, inspection: Inspection, *, normalities_sha256: str, latency_ms: dict[str, float]
 ) -> FrameRecord:
-    """The record of a frame that went through the engine; a score that is no finite number is a reject."""
-    finite = math.isfinite(inspection.score) and math.isfinite(inspection.base_score)
+    """The record of a frame that went through the engine: a reject unless score and maps are finite numbers."""
+    wrong = _not_finite(inspection)
     return FrameRecord(
         key=frame.key,
         name=frame.name,
         timestamp=frame.timestamp,
-        verdict=inspection.verdict if finite else Verdict.REJECT,
-        reason=Reason.INSPECTED if finite else Reason.NOT_A_NUMBER,
-        detail="" if finite else f"score {inspection.score}, base score {inspection.base_score}",
+        verdict=Verdict.REJECT if wrong else inspection.verdict,
+        reason=Reason.NOT_A_NUMBER if wrong else Reason.INSPECTED,
+        detail=wrong,
         position=frame.position,
         device_timestamp_ns=frame.device_timestamp_ns,
         dropped_before=frame.dropped_before,
@@ -141,6 +144,22 @@ def inspected(
         bundle=inspection.bundle,
         latency_ms={**inspection.latency_ms, **latency_ms},
     )
+
+
+def _not_finite(inspection: Inspection) -> str:
+    """What of an inspection is no finite number; empty when all is well. A maximum may have lost a map's NaN."""
+    if not (math.isfinite(inspection.score) and math.isfinite(inspection.base_score)):
+        return f"score {inspection.score}, base score {inspection.base_score}"
+    maps = {
+        "anomaly map": inspection.anomaly_map,
+        "base map": inspection.base_map,
+        "suppression map": inspection.suppression_map,
+    }
+    return ", ".join(f"{name} with values that are not finite" for name, drawn in maps.items() if _has_faults(drawn))
+
+
+def _has_faults(drawn: NDArray[np.float32]) -> bool:
+    return not bool(np.isfinite(drawn).all())
 
 
 def not_inspected(frame: CameraFrame, reason: Reason, detail: str, *, latency_ms: dict[str, float]) -> FrameRecord:

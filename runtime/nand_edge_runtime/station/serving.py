@@ -14,6 +14,7 @@ from typing import Any
 from rich.console import Console
 
 from nand_edge.bundle import open_bundle
+from nand_edge.errors import NandEdgeError
 from nand_edge_runtime.normalities import activate
 from nand_edge_runtime.observability import ServiceManager, metrics_of, routes, set_up_logging
 from nand_edge_runtime.station.settings import StationSettings
@@ -64,7 +65,8 @@ def _run(
         if station.settings.web.enabled:
             web.start()
             _say_where(web, station)
-        station.start()
+        if not _started(station, stopping):
+            return dict(station.status().counts)
         manager.ready()
         while not stopping.wait(_LOOK_S):
             if exit_when_finished and station.finished():
@@ -72,6 +74,21 @@ def _run(
     finally:
         web.stop()
     return dict(station.status().counts)
+
+
+def _started(station: Station, stopping: threading.Event) -> bool:
+    """Start it; False when it was told to stop meanwhile.
+
+    Raises:
+        NandEdgeError: It cannot be started.
+    """
+    try:
+        station.start(stopping)
+    except NandEdgeError:
+        if stopping.is_set():
+            return False
+        raise
+    return True
 
 
 def _checked(settings: StationSettings) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 from nand_edge.errors import NandEdgeError
 from nand_edge_runtime.cameras import CameraFeed
@@ -51,49 +52,56 @@ class Station:
         self.settings = settings
         self.hub = Hub()
         self.run = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
-        self._lock = FolderLock(settings.state_folder)
-        self._bundle = pin(settings.bundle, settings.state_folder)
-        self._words = Words(self._bundle, settings.normalities, settings.threshold, settings.state_folder)
-        self._text_encoder = TextEncoder.open(self._bundle)
-        self._states = StateMachine(self.hub)
-        self.history = History(
-            settings.history, folder=settings.state_folder, hub=self.hub, station=settings.name, run=self.run
-        )
-        self.hub.listen(self._write_down)
-        self._gate = RejectGate(settings.gate, settings.output, hub=self.hub)
-        self._accounts = Accounts(self.history, self._gate, self.hub)
-        self._recent = Recent(self.hub, settings.recent_megabytes << 20)
-        self._engine = open_engine_process(
-            self._bundle.folder,
-            settings.engine,
-            normalities=self._words.choices(self._words.in_force),
-            threshold=self._words.in_force.threshold,
-            on_change=lambda status: self.hub.publish(PartChanged(status)),
-        )
-        self._feeds = {
-            camera.name: CameraFeed(camera, self.run, hub=self.hub, on_frame=self._wake) for camera in settings.camera
-        }
-        self._dispatcher = Dispatcher(
-            {camera.name: (self._feeds[camera.name], camera.deadline_ms) for camera in settings.camera},
-            self._engine,
-            self._accounts,
-            normalities_sha256=self._words.sha256,
-            beat=beat,
-            batches={camera.name: camera.line_scan.batch for camera in settings.camera if camera.line_scan},
-        )
-        self._changing, self._rehearsing = threading.Lock(), threading.Lock()
-        self._stopping = threading.Event()
-        self._watch = threading.Thread(target=self._look_after_bundle, name="bundle", daemon=True)
+        with ExitStack() as undo:
+            self._lock = FolderLock(settings.state_folder)
+            undo.callback(self._lock.release)
+            self._bundle = pin(settings.bundle, settings.state_folder)
+            self._words = Words(self._bundle, settings.normalities, settings.threshold, settings.state_folder)
+            self._text_encoder = TextEncoder.open(self._bundle)
+            self._states = StateMachine(self.hub)
+            self.history = History(
+                settings.history, folder=settings.state_folder, hub=self.hub, station=settings.name, run=self.run
+            )
+            self.hub.listen(self._write_down)
+            self._gate = RejectGate(settings.gate, settings.output, hub=self.hub)
+            self._accounts = Accounts(self.history, self._gate, self.hub)
+            self._recent = Recent(self.hub, settings.recent_megabytes << 20)
+            self._engine = open_engine_process(
+                self._bundle.folder,
+                settings.engine,
+                normalities=self._words.choices(self._words.in_force),
+                threshold=self._words.in_force.threshold,
+                on_change=lambda status: self.hub.publish(PartChanged(status)),
+            )
+            self._feeds = {
+                camera.name: CameraFeed(camera, self.run, hub=self.hub, on_frame=self._wake)
+                for camera in settings.camera
+            }
+            self._dispatcher = Dispatcher(
+                {camera.name: (self._feeds[camera.name], camera.deadline_ms) for camera in settings.camera},
+                self._engine,
+                self._accounts,
+                normalities_sha256=self._words.sha256,
+                beat=beat,
+                batches={camera.name: camera.line_scan.batch for camera in settings.camera if camera.line_scan},
+            )
+            self._changing, self._rehearsing = threading.Lock(), threading.Lock()
+            self._stopping = threading.Event()
+            self._watch = threading.Thread(target=self._look_after_bundle, name="bundle", daemon=True)
+            undo.pop_all()
 
-    def start(self) -> None:
+    def start(self, stop: threading.Event | None = None) -> None:
         """Start the parts, the engine before the cameras, so that no frame comes before it can be inspected.
 
+        Args:
+            stop: Ends the wait for an engine that takes long to load.
+
         Raises:
-            NandEdgeError: The engine or the history cannot be used at all.
+            NandEdgeError: The engine or the history cannot be used at all, or it was stopped.
         """
         self.history.start()
         self._gate.start()
-        self._engine.start(_ENGINE_START_S)
+        self._engine.start(_ENGINE_START_S, stop=stop)
         self._dispatcher.start()
         for feed in self._feeds.values():
             feed.start()

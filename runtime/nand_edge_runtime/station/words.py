@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from nand_edge.bundle import Bundle
 from nand_edge.errors import NandEdgeError
 from nand_edge.files import whole_file
@@ -25,6 +27,8 @@ _FOLDER = "normalities"
 _FILE = "in-force.json"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _MAX_BYTES = 1 << 20
+_HASHES = 256
+"""So many of the last sets of normalities have their hashes kept."""
 
 
 class Words:
@@ -100,6 +104,8 @@ class Words:
             self._checked(proposed)
             # Old ones stay: frames that were judged by them may still be on their way.
             self._hashes[proposed.normalities] = self._hash(proposed.normalities)
+            while len(self._hashes) > _HASHES:
+                del self._hashes[next(names for names in self._hashes if names != proposed.normalities)]
             self._in_force = proposed
             self._keep(proposed)
 
@@ -123,11 +129,23 @@ class Words:
                     do="choose another name",
                 )
             normality.require_encoder(self._bundle.manifest.clip)
-            self._folder.mkdir(parents=True, exist_ok=True)
-            write_normality(normality, self._folder / f"{normality.name}{NORMALITY_SUFFIX}")
+            self._write(normality)
             self._known[normality.name] = normality
             self._added.add(normality.name)
             return NormalityEntry(normality.name, normality.text, normality.object_name, active=False, added=True)
+
+    def _write(self, normality: Normality) -> None:
+        path = self._folder / f"{normality.name}{NORMALITY_SUFFIX}"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_normality(normality, path)
+        except (OSError, SafetensorError) as error:
+            raise NandEdgeError(
+                f"normality {str(path)!r}",
+                found=getattr(error, "strerror", None) or str(error),
+                needed="a folder with room for it",
+                do="make room, or set another state_folder",
+            ) from None
 
     def _know(self, normality: Normality) -> str:
         normality.require_encoder(self._bundle.manifest.clip)
