@@ -186,7 +186,7 @@ def test_thousands_of_frames_take_no_more_memory_and_files(video_of_many: Path) 
     read(500)
     (process,) = children()
     before = _footprint(os.getpid()), _footprint(process)
-    read(4000)
+    read(3000)
     after = _footprint(os.getpid()), _footprint(process)
     host.close()
     for (memory, files), (memory_after, files_after) in zip(before, after, strict=True):
