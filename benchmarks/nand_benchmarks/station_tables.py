@@ -72,7 +72,7 @@ def load_table(figures: Mapping[str, Any], where: str) -> Table:
 
 
 def _eight_sources(figure: Mapping[str, Any]) -> list[list[str]]:
-    what = f"{figure['sources']} sources at {figure['per_second']:g} frames a second, 640 x 480"
+    what = f"{figure['sources']} sources at {figure['per_second']:g} frames a second, 300 x 300"
     share = f"{figure['inspected_share']:.1%} of {figure['given']:,} frames"
     times = ", ".join(f"{name} {value:.0f} ms" for name, value in figure["total_ms"].items())
     return [

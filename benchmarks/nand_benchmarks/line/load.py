@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,10 @@ from typing import Any
 import cv2
 
 from nand_benchmarks.line.book import Book, Recorded
-from nand_benchmarks.line.parts import Part, picture
 from nand_benchmarks.line.processes import free_port
 from nand_benchmarks.line.station_process import StationProcess
 from nand_benchmarks.line.trial import percentile
 
-_VIDEO_FRAMES = 120
-_SIZE = (480, 640)
 _SETTLE_S = 2.0
 _DROPPED = "nand_edge_dropped_frames_total"
 
@@ -59,6 +56,7 @@ class Loaded:
 def run_load(
     bundle: Path,
     folder: Path,
+    pictures: Iterable[Path],
     *,
     sources: int,
     per_second: float,
@@ -66,18 +64,19 @@ def run_load(
     deadline_ms: float = 100.0,
     engine: Mapping[str, Any] | None = None,
 ) -> Loaded:
-    """Let free-running sources give frames of 640 x 480 for a while.
+    """Let free-running sources give frames for a while.
 
     Args:
         bundle: What inspects them.
         folder: An empty folder.
+        pictures: What the sources give, again and again.
         sources: How many.
         per_second: Frames a second of each.
         seconds: How long.
         deadline_ms: From frame to verdict.
         engine: Engine settings.
     """
-    video = write_video(folder / "frames.avi")
+    video = write_video(folder / "frames.avi", pictures)
     cameras = [
         {
             "name": f"camera {number + 1}", "source": str(video), "kind": "video", "loop": True, "policy": "latest",
@@ -109,14 +108,26 @@ def run_load(
     return _summary(records, int(dropped), deadline_ms, ended - began)
 
 
-def write_video(path: Path) -> Path:
-    """A video of 640 x 480 of good parts, one bad part in twenty."""
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30, _SIZE[::-1])
-    for number in range(_VIDEO_FRAMES):
-        part = Part.BAD if number % 20 == 0 else Part.GOOD
-        writer.write(cv2.resize(picture(part, number), _SIZE[::-1], interpolation=cv2.INTER_LINEAR))
+def write_video(path: Path, pictures: Iterable[Path]) -> Path:
+    """A video of pictures of one size."""
+    writer: cv2.VideoWriter | None = None
+    for picture in pictures:
+        image = cv2.imread(str(picture))
+        if image is None:
+            raise ValueError(f"{picture} is no picture")
+        if writer is None:
+            height, width = image.shape[:2]
+            writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30, (width, height))
+        writer.write(image)
+    if writer is None:
+        raise ValueError("no pictures")
     writer.release()
     return path
+
+
+def mostly_good(good: Sequence[Path], others: Sequence[Path]) -> list[Path]:
+    """Pictures in their order, every twentieth of them one of the others."""
+    return [others[number // 20 % len(others)] if number % 20 == 0 else picture for number, picture in enumerate(good)]
 
 
 def _summary(records: list[Recorded], dropped: int, deadline_ms: float, seconds: float) -> Loaded:

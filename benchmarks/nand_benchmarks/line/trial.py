@@ -18,7 +18,7 @@ from nand_benchmarks.line.outage import Outage
 _PAUSE_S = (0.2, 1.0)
 """Between the last fault's end and the next one: at random, so that it falls anywhere."""
 
-_LAST_S = 2.0
+_LAST_S = 1.0
 
 _RECOVERED = 3
 """Verdicts of inspected frames that must be heard before the next fault."""
