@@ -27,6 +27,8 @@ _GRACE_S = 0.25
 _HANGS = "it does not answer"
 _BEHIND = "it does not keep up with the verdicts"
 _LONGEST_WAIT_S = 0.5
+_FAREWELL_S = 0.1
+"""How much of the time for stopping is kept for saying so."""
 
 
 class Channel:
@@ -209,7 +211,8 @@ class Channel:
     def _end(self) -> None:
         """Tell what still waits, then close the gate and say that the station stopped."""
         try:
-            while time.monotonic() < (self._stop_by or 0.0) and (verdict := self._waiting.first()) is not None:
+            until = (self._stop_by or 0.0) - _FAREWELL_S
+            while time.monotonic() < until and (verdict := self._waiting.first()) is not None:
                 self._tell(verdict)
             self._output.farewell()
         except OutputFault as fault:

@@ -22,6 +22,8 @@ _LOG = logging.getLogger(__name__)
 _LOOK_S = 0.1
 """How often the outputs are looked after."""
 
+_IDLE_S = 0.5
+
 _STOP_S = 0.35
 """How long stopping may take: what waits is told, and the peers hear that the gate is closed."""
 
@@ -57,14 +59,20 @@ class RejectGate:
             for settings in outputs
         )
         self._required = tuple(channel for channel in self._channels if channel.settings.required)
-        self._thread = threading.Thread(target=self._run, name="gate", daemon=True)
+        self._stopping = threading.Event()
+        # Apart, because looking publishes, and what listens may be slow: a verdict's time must not wait for that.
+        self._threads = tuple(
+            threading.Thread(target=target, name=name, daemon=True)
+            for name, target in (("gate", self._tell_in_time), ("outputs", self._look_after))
+        )
 
     def start(self) -> None:
         """Begin to connect to the outputs; until they are there, `blocked` says so."""
         self._last_turn = time.monotonic()
         for channel in self._channels:
             channel.start()
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         """Close the gate within half a second.
@@ -76,12 +84,11 @@ class RejectGate:
             self._tell(self._schedule.close(now))
             self._closed = True
             self._changed.notify()
+        self._stopping.set()
         for channel in self._channels:
             channel.stop(now + _STOP_S)
         for channel in self._channels:
             channel.join()
-        if self._thread.ident is not None:
-            self._thread.join(_LOOK_S)
 
     def alive(self) -> None:
         """The station inspects frames: call it at every turn of the dispatcher; without it the heartbeat stops."""
@@ -135,26 +142,27 @@ class RejectGate:
         """The outputs as they are now."""
         return tuple(channel.status() for channel in self._channels)
 
-    def _run(self) -> None:
-        """Tell what is due, when it is due, and look after the outputs."""
-        next_look = 0.0
+    def _tell_in_time(self) -> None:
+        """Tell what is due, when it is due."""
         while not self._closed:
             try:
-                now = time.monotonic()
-                if now >= next_look:
-                    next_look = now + _LOOK_S
-                    for channel in self._channels:
-                        channel.look(now)
                 with self._changed:
                     self._tell(self._schedule.due(time.monotonic()))
-                    now = time.monotonic()
-                    due = self._schedule.next_due(now)
-                    left = min(next_look - now, _LOOK_S if due is None else due)
-                    if left > 0 and not self._closed:
-                        self._changed.wait(left)
+                    due = self._schedule.next_due(time.monotonic())
+                    if not self._closed:
+                        self._changed.wait(_IDLE_S if due is None else min(due, _IDLE_S))
             except Exception:  # noqa: BLE001 - what nobody foresaw must not keep verdicts from the gate for ever
                 _LOG.exception("a turn of the gate failed")
-                time.sleep(_LOOK_S)
+                self._stopping.wait(_LOOK_S)
+
+    def _look_after(self) -> None:
+        """Look after the outputs, and say what became of them."""
+        while not self._stopping.wait(_LOOK_S):
+            for channel in self._channels:
+                try:
+                    channel.look(time.monotonic())
+                except Exception:  # noqa: BLE001 - as above
+                    _LOG.exception("a look at output %s failed", channel.settings.name)
 
     def _tell(self, verdicts: Sequence[GateVerdict]) -> None:
         for verdict in verdicts:

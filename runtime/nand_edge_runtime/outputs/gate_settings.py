@@ -55,7 +55,7 @@ class GateSettings(Settings):
         default=100, ge=1, le=60_000, allow_inf_nan=False, description="How long a coil or line is energised."
     )
     late_after_ms: float = Field(
-        default=20, ge=0, le=60_000, allow_inf_nan=False, description="A verdict told so long after its time is late."
+        default=50, ge=0, le=60_000, allow_inf_nan=False, description="A verdict told so long after its time is late."
     )
     when_late: WhenLate = Field(default=WhenLate.REJECT, description="reject: a late pass is told as a reject; tell.")
     when_down: WhenDown = Field(

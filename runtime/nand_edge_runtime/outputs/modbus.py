@@ -89,6 +89,8 @@ class ModbusOutput(Output):
         now = time.monotonic()
         self._pulse.told(verdict, now)
         self._write_coil(energised=self._pulse.level(now))
+        if time.monotonic() - now > self._timeout_s:
+            raise OutputFault("no answer in time")  # what comes now would be late, and not marked so
         sequence = counted(verdict.sequence, _LARGEST)
         self._write(VERDICT, self._words_of(verdict, sequence))
         self._await_acknowledgement(sequence, now + self._timeout_s)

@@ -242,7 +242,7 @@ class ModbusPlc(Peer):
         from pymodbus.server import ModbusTcpServer
 
         blocks = {"hr": ModbusSequentialDataBlock(1, [0] * 1000), "co": ModbusSequentialDataBlock(1, [False] * 100)}
-        context = ModbusServerContext(devices=ModbusDeviceContext(**blocks), single=True)
+        context = ModbusServerContext(devices={1: ModbusDeviceContext(**blocks)}, single=False)
         self._loop = Loop()
 
         async def serve() -> Any:

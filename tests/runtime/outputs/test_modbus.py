@@ -107,9 +107,9 @@ def test_a_plc_that_never_acknowledges_is_down(modbus_plc: Any, line: Any, until
     assert modbus_plc.frames() == [0], "told again under the same number, which is no new verdict"
 
 
-def test_a_register_that_is_not_there_is_said(modbus_plc: Any, line: Any, until: Until) -> None:
-    running = line(modbus_plc.settings(modbus_plc.port, first_register=5000))
-    until(lambda: "it refuses write registers" in (running.gate.blocked() or ""), "said")
+def test_a_unit_that_is_not_there_is_said(modbus_plc: Any, line: Any, until: Until) -> None:
+    running = line(modbus_plc.settings(modbus_plc.port, unit=9))
+    until(lambda: "it refuses write registers (Modbus exception" in (running.gate.blocked() or ""), "said")
 
 
 def test_an_earlier_runs_verdict_does_not_stay(modbus_plc: Any, line: Any, until: Until) -> None:
