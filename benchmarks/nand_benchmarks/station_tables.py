@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nand_benchmarks.line.trial import percentile
@@ -68,6 +68,7 @@ def load_table(figures: Mapping[str, Any], where: str) -> Table:
         "switching": _switching,
     }
     rows = [row for name, make in makers.items() if name in figures for row in make(figures[name])]
+    rows += _stops([figure["stop_s"] for figure in figures.values() if "stop_s" in figure])
     return {"columns": _LOAD_COLUMNS, "rows": rows, "note": f"{where}."}
 
 
@@ -129,6 +130,13 @@ def _switching(figure: Mapping[str, Any]) -> list[list[str]]:
             f"{figure['wrong']} of {figure['frames']:,}, answer after {figure['answer_ms']['p50']:.0f} ms",
         ]
     ]
+
+
+def _stops(seconds: Sequence[float]) -> list[list[str]]:
+    if not seconds:
+        return []
+    what = "SIGTERM to the end of the process, every verdict told and on record: the longest"
+    return [[what, "about 1 s", f"{max(seconds):.2f} s (of {len(seconds)})"]]
 
 
 def _seconds(value: float) -> str:
