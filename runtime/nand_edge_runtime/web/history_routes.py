@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import Field, field_validator
 from starlette.requests import Request
@@ -18,7 +18,7 @@ from nand_edge_runtime.station.frames import FrameKey
 from nand_edge_runtime.station.records import FrameRecord, Reason
 from nand_edge_runtime.web.access import Access, Visitor
 from nand_edge_runtime.web.answers import NO_STORE, Body, Refusal, answer, checked
-from nand_edge_runtime.web.panels import VIEWS, picture_of
+from nand_edge_runtime.web.panels import VIEWS, WHOLE, picture_of
 from nand_edge_runtime.web.roles import Role
 from nand_edge_runtime.web.workers import Workers
 
@@ -90,6 +90,9 @@ class _Earlier(Body):
     limit: int = Field(default=50, ge=1, le=200)
 
 
+_Asked = TypeVar("_Asked", bound=Body)
+
+
 class HistoryRoutes:
     """Answers what is on record.
 
@@ -151,8 +154,8 @@ class HistoryRoutes:
 
     async def _picture(self, request: Request, _visitor: Visitor) -> Response:
         view = request.query_params.get("view", "frame")
-        if view not in VIEWS:
-            raise Refusal(400, f"view: needed one of {', '.join(VIEWS)}.")
+        if view not in (*VIEWS, WHOLE):
+            raise Refusal(400, f"view: needed one of {', '.join((*VIEWS, WHOLE))}.")
         key = _asked(request, _Key, "view").plain()
         content = await self._workers.run(picture_of, self._station, self._history, key, view)
         if content is None:
@@ -190,7 +193,8 @@ class HistoryRoutes:
         }
 
 
-def _asked(request: Request, kind: type[Any], *others: str) -> Any:
+def _asked(request: Request, kind: type[_Asked], *others: str) -> _Asked:
+    """What an address asks for; an empty value asks for nothing."""
     given = {key: value for key, value in request.query_params.items() if value != "" and key not in others}
     return checked(given, kind, strict=False)
 

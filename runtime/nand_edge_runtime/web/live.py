@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import logging
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -26,6 +27,9 @@ _LOG = logging.getLogger(__name__)
 
 _STATUS_EVERY_S = 0.5
 _RATES_EVERY_S = 1.0
+_SHARE = 0.02
+"""What making pictures may take of all the machine's cores; there are fewer pictures where they take more."""
+
 _RATES_SENT_S = 10
 """A browser that missed messages gets the seconds that they held with the next one."""
 
@@ -79,7 +83,7 @@ class Live:
 
     def __init__(self, station: StationControl, *, pictures_per_second: float, viewers: int) -> None:
         self._station, self._most = station, viewers
-        self._picture_every_s = 1.0 / pictures_per_second
+        self._picture_every_s, self._share = 1.0 / pictures_per_second, _SHARE * (os.cpu_count() or 1)
         self._statistics = Statistics(station.hub)
         self._viewers: tuple[Viewer, ...] = ()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -144,8 +148,7 @@ class Live:
                 self._guarded(self._tell_status)
                 status_at = now + _STATUS_EVERY_S
             if now >= picture_at or joined:
-                self._guarded(lambda joined=joined: self._show(again=joined))  # type: ignore[misc]
-                picture_at = now + self._picture_every_s
+                picture_at = now + max(self._picture_every_s, self._show(again=joined) / self._share)
             self._sleep(min(status_at, rates_at, picture_at))
 
     def _sleep(self, until: float) -> None:
@@ -171,21 +174,26 @@ class Live:
             "status", _message("status", {**harmless(status), "now": time.time(), "viewers": len(self._viewers)})
         )
 
-    def _show(self, *, again: bool) -> None:
-        """Show the last frame of each camera, if it is another one than before or somebody has not seen it."""
-        if not any(viewer.pictures for viewer in self._viewers):
+    def _show(self, *, again: bool) -> float:
+        """Show the last frames; gives the seconds of a processor that it took."""
+        began = time.thread_time()
+        if any(viewer.pictures for viewer in self._viewers):
+            for camera in self._station.cameras():
+                self._guarded(lambda camera=camera: self._show_camera(camera, again=again))  # type: ignore[misc]
+        return time.thread_time() - began
+
+    def _show_camera(self, camera: str, *, again: bool) -> None:
+        """Show the last frame of a camera, if it is another one than before or somebody has not seen it."""
+        decided = self._station.latest(camera)
+        if decided is None or self._stopping.is_set():
             return
-        for camera in self._station.cameras():
-            decided = self._station.latest(camera)
-            if decided is None or self._stopping.is_set():
-                continue
-            known = self._shown.get(camera)
-            if known is None or known[0] != decided.record.key:
-                known = decided.record.key, _message("frame", _shown(decided))
-                self._shown[camera] = known
-            elif not again:
-                continue
-            self._hand_out(f"frame {camera}", known[1], pictures=True)
+        known = self._shown.get(camera)
+        if known is None or known[0] != decided.record.key:
+            known = decided.record.key, _message("frame", _shown(decided))
+            self._shown[camera] = known
+        elif not again:
+            return
+        self._hand_out(f"frame {camera}", known[1], pictures=True)
 
     def _hand_out(self, topic: str, message: bytes, *, pictures: bool = False) -> None:
         def put() -> None:

@@ -68,7 +68,11 @@ function pictures(record, views) {
     element(
       "figure",
       { class: `panel ${view}` },
-      element("img", { src: pictureAddress(record, view), alt: `${LABELS[view]} of ${record.camera} #${record.number}` }),
+      element(
+        "a",
+        view === "frame" ? { href: pictureAddress(record, "whole"), target: "_blank", title: "Larger" } : {},
+        element("img", { src: pictureAddress(record, view), alt: `${LABELS[view]} of ${record.camera} #${record.number}` }),
+      ),
       element("figcaption", {}, element("b", {}, LABELS[view]), " ", element("small", {}, EXPLAINED[view])),
     ),
   );

@@ -126,7 +126,7 @@ function showStatus(told) {
   const isPaused = told.state === "paused";
   pause.replaceChildren(sign(isPaused ? "pass" : "paused"), isPaused ? "Resume" : "Pause");
   pause.disabled = told.state === "stopped";
-  say(the("pause-hint"), isPaused ? "Every frame that comes is a reject." : "Paused, every frame that comes is a reject.");
+  say(the("pause-hint"), isPaused ? "Every frame is a reject now." : "While it is paused, every frame is a reject.");
   showCounts(told.counts);
   const inForce = [
     ...told.normalities.map((name) => element("span", { class: "chip", translate: "no" }, name)),

@@ -34,7 +34,7 @@ function row(user, roles) {
     element("td", { "data-label": "Name" }, element("b", { translate: "no" }, user.name), isMe ? element("small", {}, "you") : ""),
     element("td", { "data-label": "Role" }, select),
     element("td", { "data-label": "Password" }, since),
-    element("td", { class: "actions" }, isMe ? "" : [given, remove]),
+    element("td", {}, isMe ? "" : element("div", { class: "actions" }, given, remove)),
   );
 }
 
