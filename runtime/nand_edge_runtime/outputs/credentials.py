@@ -42,7 +42,7 @@ def existing(path: Path, output: str) -> str:
             f"output {output!r}",
             found=f"no file {str(path)!r}",
             needed="the certificate or key that the settings name",
-            do="correct the path; a relative one counts from the folder in which the station is started",
+            do="correct the path; a relative one counts from the folder of the settings file",
         )
     return str(path)
 

@@ -428,7 +428,9 @@ class Broker(Peer):
         configuration = self.folder / "mosquitto.conf"
         anonymous = "" if "password_file" in self.more_configuration else "allow_anonymous true\n"
         # Otherwise it gives root's rights up, and cannot read its own files in a folder of root's.
-        configuration.write_text(f"user root\nlistener {self.port} 127.0.0.1\n{anonymous}{self.more_configuration}")
+        configuration.write_text(
+            f"user root\nset_tcp_nodelay true\nlistener {self.port} 127.0.0.1\n{anonymous}{self.more_configuration}"
+        )
         assert self._binary is not None
         self._process = subprocess.Popen(
             [self._binary, "-c", str(configuration)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

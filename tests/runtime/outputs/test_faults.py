@@ -68,8 +68,8 @@ def test_a_cut_cable_and_a_peer_that_hangs(peer: Any, cable: Any, line: Any, unt
     until(lambda: running.facts()["queue"] == 0, "all confirmed")
     nothing_lost_or_doubled(peer, records)
     assert any(told["late"] and told["verdict"] == "reject" for told in peer.verdicts)
-    assert running.states()[:3] == ["starting", "running", "reconnecting"]
-    assert running.states()[-1] == "running"
+    assert running.states()[0] == "starting"
+    assert running.states()[-2:] == ["reconnecting", "running"]
     assert running.facts()["reconnects"] >= 2
     assert running.facts()["dropped"] == 0
 

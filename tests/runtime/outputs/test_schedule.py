@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nand_edge.inspection import Verdict
@@ -49,6 +49,7 @@ def test_a_verdict_that_comes_when_its_frame_has_passed_is_told_at_once_with_its
     assert told.due == pytest.approx(10.1), "so that the output sees that it is late"
 
 
+@settings(max_examples=80, deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0, 0.3), st.floats(0, 0.4), st.booleans()), min_size=1, max_size=40),
     st.floats(0.05, 1.0),
@@ -82,6 +83,7 @@ def test_by_time_in_order_and_never_early(
     assert order == in_time, "those in time in the order in which they pass the gate"
 
 
+@settings(max_examples=80, deadline=None)
 @given(
     st.lists(
         st.one_of(
