@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -176,13 +176,17 @@ def put(driver: Driver, nodes: Any, name: str, value: FeatureValue) -> None:
         try:
             node.value = value
         except TypeError:
-            raise CameraError(f"feature {name}: found {value!r}, needed a value of another type") from None
+            if not isinstance(value, float) or not value.is_integer():
+                raise CameraError(f"feature {name}: found {value!r}, needed a value of another type") from None
+            # The binding takes no 3.0 for an integer, and a camera's gain may be one.
+            node.value = int(value)
 
 
 def put_if_there(driver: Driver, nodes: Any, name: str, *, value: FeatureValue) -> None:
-    """Set a feature that not every camera has."""
+    """Set a feature that not every camera has, nor lets be set."""
     if getattr(nodes, name, None) is not None:
-        put(driver, nodes, name, value)
+        with suppress(CameraError):
+            put(driver, nodes, name, value)
 
 
 def _set_trigger(driver: Driver, nodes: Any, settings: CameraSettings) -> None:
@@ -191,8 +195,10 @@ def _set_trigger(driver: Driver, nodes: Any, settings: CameraSettings) -> None:
     if getattr(nodes, "TriggerMode", None) is not None:
         # A camera keeps what another program set, so "off" is set too.
         for entry in () if selector is None else selector.symbolics:
-            put(driver, nodes, "TriggerSelector", entry)
-            put(driver, nodes, "TriggerMode", "Off")
+            # Cameras list triggers that they do not have; one that stays on shows by frames that do not come.
+            with suppress(CameraError):
+                put(driver, nodes, "TriggerSelector", entry)
+                put(driver, nodes, "TriggerMode", "Off")
         if selector is None:
             put(driver, nodes, "TriggerMode", "Off")
     if settings.trigger.lower() == OFF:

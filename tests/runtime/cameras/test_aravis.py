@@ -104,10 +104,16 @@ def opened(fake: FakeCamera) -> Iterator[Callable[..., AravisCamera]]:
         camera.close()
 
 
+def settings_of(**settings: Any) -> CameraSettings:
+    # A busy machine may leave camera and reader alone for a while: that alone is to make no frame incomplete.
+    patience = {"buffers": 64, "frame_retention_ms": 3000}
+    return CameraSettings.model_validate({
+        "name": "belt", "source": ADDRESS, "kind": "aravis", **patience, **settings
+    })  # fmt: skip
+
+
 def make(**settings: Any) -> AravisCamera:
-    camera = make_camera(
-        CameraSettings.model_validate({"name": "belt", "source": ADDRESS, "kind": "aravis", **settings})
-    )
+    camera = make_camera(settings_of(**settings))
     assert isinstance(camera, AravisCamera)
     return camera
 
@@ -263,7 +269,7 @@ def test_a_camera_that_was_killed_is_given_up_and_opened_again(
     assert time.monotonic() - begun < 3.0
     camera.close()
     open_in_time(camera)
-    assert all(not frame.fault for frame in frames(camera, 3))
+    assert [frame.fault for frame in frames(camera, 3)] == [""] * 3
 
 
 @needs_aravis
@@ -366,11 +372,11 @@ class Line:
     """A feed with what it published."""
 
     def __init__(self, **settings: Any) -> None:
-        given = {"name": "belt", "source": ADDRESS, "kind": "aravis", "frames_per_second": 50, **settings}
+        camera = settings_of(**{"frames_per_second": 50, **settings})
         hub = Hub()
         self.states: list[PartState] = []
         hub.listen(self._note)
-        self.feed = CameraFeed(CameraSettings.model_validate(given), "run", hub=hub, on_frame=lambda: None)
+        self.feed = CameraFeed(camera, "run", hub=hub, on_frame=lambda: None)
 
     def _note(self, event: Event) -> None:
         if isinstance(event, PartChanged):
@@ -415,12 +421,12 @@ def test_a_feed_comes_back_by_itself_when_its_camera_does(
     fake.start()
     back = time.monotonic()
     while PartState.RECONNECTING not in running.states:
-        assert time.monotonic() - back < 8.0
+        assert time.monotonic() - back < 10.0
         running.feed.take()
         time.sleep(0.002)
     while (last := running.next_frame()).taken < back:
         pass
-    assert time.monotonic() - back < 5.0
+    assert time.monotonic() - back < 10.0
     assert running.feed.status().state is PartState.RUNNING
     assert running.feed.status().facts["reconnects"] == 1
     assert last.key.number > first[-1].key.number

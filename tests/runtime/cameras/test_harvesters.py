@@ -75,10 +75,10 @@ def number(frame: Taken) -> int:
 
 @needs_producer
 def test_frames_come_in_the_pace_that_was_set(opened: Callable[..., Camera]) -> None:
-    camera = opened(source="VikyTL_DEV_green", frames_per_second=100, width=320, height=240)
+    camera = opened(source="VikyTL_DEV_green", frames_per_second=50, buffers=24, width=320, height=240)
     begun = time.monotonic()
     taken = frames(camera, 40)
-    assert 0.3 < time.monotonic() - begun < 3.0
+    assert 0.7 < time.monotonic() - begun < 5.0
     assert not any(frame.fault for frame in taken)
     assert [number(frame) for frame in taken] == list(range(1, 41))
     assert {frame.image.shape for frame in taken} == {(240, 320, 3)}
@@ -90,7 +90,7 @@ def test_frames_come_in_the_pace_that_was_set(opened: Callable[..., Camera]) -> 
 
 @needs_producer
 def test_grey_stays_grey(opened: Callable[..., Camera]) -> None:
-    (frame,) = frames(opened(pixel_format="Mono8", width=160, height=120), 1)
+    (frame,) = frames(opened(pixel_format="Mono8", width=300, height=120, features={"Width": 160.0}), 1)
     assert frame.image.shape == (120, 160)
     assert np.ptp(frame.image) > 50
 
