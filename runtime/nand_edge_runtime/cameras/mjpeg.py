@@ -28,7 +28,7 @@ class MjpegStream:
 
     Args:
         response: What the camera answered.
-        boundary: What stands between pictures, without the dashes before it.
+        boundary: What stands between pictures, without the dashes around it.
         max_bytes: Of a picture.
         address: As it may be shown.
     """
@@ -65,7 +65,7 @@ class MjpegStream:
                 raise CameraError(f"{self._address} sends no pictures")
 
     def _is_boundary(self, line: bytes) -> bool:
-        return line.startswith(b"--") and line.strip().lstrip(b"-") == self._boundary
+        return line.startswith(b"--") and line.strip().strip(b"-") == self._boundary
 
     def _length(self) -> int | None:
         """Read a part's headers, and give the length that they announce."""
@@ -142,7 +142,7 @@ def open_mjpeg(
     if not kind.lower().startswith("multipart/") or boundary is None:
         response.close()
         return None
-    return MjpegStream(response, boundary[1].lstrip("-").encode("latin-1"), max_bytes, shown)
+    return MjpegStream(response, boundary[1].strip("-").encode("latin-1"), max_bytes, shown)
 
 
 def _in_words(error: Exception) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -154,3 +155,40 @@ def test_a_place_by_speed_goes_on_with_the_time(tmp_path: Path, picture: Picture
     assert first.position is not None
     assert last.position is not None
     assert last.position - first.position == pytest.approx((last.taken - first.taken) * 1000)
+
+
+def test_a_wall_clock_that_is_set_back_changes_no_deadline(
+    tmp_path: Path, picture: Picture, feed_of: FeedOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(6):
+        (tmp_path / f"{number}.png").write_bytes(picture(number))
+    feed = feed_of(source=str(tmp_path), frames_per_second=50)
+    frames = feed.take(3)
+    right = time.time
+    monkeypatch.setattr(time, "time", lambda: right() - 3600.0)
+    frames += feed.take(3)
+    assert [frame.key.number for frame in frames] == list(range(6))
+    assert frames[5].timestamp < frames[0].timestamp
+    times = [frame.taken for frame in frames]
+    assert times == sorted(times)
+    assert times[5] - times[0] < 5.0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_thousands_of_frames_take_no_more_memory_and_files(tmp_path: Path, picture: Picture, feed_of: FeedOf) -> None:
+    for number in range(20):
+        (tmp_path / f"{number}.png").write_bytes(picture(number, size=(64, 48)))
+    feed = feed_of(source=str(tmp_path), loop=True)
+
+    def footprint() -> tuple[int, int]:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE"), len(list(Path("/proc/self/fd").iterdir()))
+
+    for _ in range(10):
+        assert len(feed.take(50)) == 50
+    memory, files = footprint()
+    for _ in range(40):
+        assert len(feed.take(50)) == 50
+    memory_after, files_after = footprint()
+    assert files_after <= files
+    assert memory_after - memory < 5 << 20
