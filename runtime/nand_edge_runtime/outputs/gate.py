@@ -46,7 +46,7 @@ class RejectGate:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._closed = self._said_closed = False
-        self._last_turn = time.monotonic()
+        self._last_turn = float("-inf")
         self._channels = tuple(
             Channel(
                 settings,
@@ -67,8 +67,10 @@ class RejectGate:
         )
 
     def start(self) -> None:
-        """Begin to connect to the outputs; until they are there, `blocked` says so."""
-        self._last_turn = time.monotonic()
+        """Begin to connect to the outputs; until they are there, `blocked` says so.
+
+        Until the dispatcher turns for the first time they are told that the station is stalled.
+        """
         for channel in self._channels:
             channel.start()
         for thread in self._threads:
