@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 
 from nand_edge_runtime.line_scan.pieces import Piece, Pieces
 from nand_edge_runtime.line_scan.place import TilePlace
-from nand_edge_runtime.line_scan.region import MOST_FRAMES, Box, Region
+from nand_edge_runtime.line_scan.region import MOST_BOXES, MOST_FRAMES, Box, Region
 from nand_edge_runtime.line_scan.settings import LineScanSettings
 from nand_edge_runtime.station.frames import FrameKey
+
+_ABOUT = 0.95
+"""Scores of this part of the highest count as high as it, for the choice of a picture."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,37 @@ class Seen:
     normalities: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class View:
+    """How one tile sees a region.
+
+    Attributes:
+        frame: The tile's frame.
+        at: Seconds since 1970 when it was taken.
+        box: Left, top, right and bottom, pixels of the frame.
+        score: Highest of its piece.
+        area: Of its piece, mm2.
+    """
+
+    frame: FrameKey
+    at: float
+    box: tuple[int, int, int, int]
+    score: float
+    area: float
+
+    def better(self, other: View) -> View:
+        """The one that shows more, of those with about the higher score."""
+        high = _ABOUT * max(self.score, other.score)
+        return max(self, other, key=lambda view: (view.score >= high, view.area))
+
+
 @dataclass
 class Growing:
     """A region that may still get more pieces; its numbers are those of `Region`.
 
     Attributes:
+        view: The one that shows it best.
+        outline: Boxes of its pieces, at most `MOST_BOXES`.
         kept: Whether the final map reaches the threshold somewhere in it.
         core: Area, and area times place along and across, of what lies in the cores, mm2 and mm3.
         largest: The same of its largest piece: what counts where tiles do not agree and no core has any of it.
@@ -53,9 +82,8 @@ class Growing:
     threshold: float
     normalities: tuple[str, ...]
     at: float
-    best: FrameKey
-    best_at: float
-    best_box: tuple[int, int, int, int]
+    view: View
+    outline: tuple[Box, ...]
     kept: bool
     core: NDArray[np.float64]
     largest: NDArray[np.float64]
@@ -67,7 +95,8 @@ class Growing:
         self.box = self.box.joined(other.box)
         if other.score > self.score:
             self.score, self.threshold, self.normalities = other.score, other.threshold, other.normalities
-            self.best, self.best_at, self.best_box = other.best, other.best_at, other.best_box
+        self.view = self.view.better(other.view)
+        self.outline = _thinned(self.outline + other.outline)
         self.base_score = max(self.base_score, other.base_score)
         self.at = min(self.at, other.at)
         self.kept = self.kept or other.kept
@@ -98,9 +127,10 @@ class Growing:
             at=self.at,
             parts=self.parts,
             frames=tuple(self.frames),
-            best=self.best,
-            best_at=self.best_at,
-            best_box=self.best_box,
+            best=self.view.frame,
+            best_at=self.view.at,
+            best_box=self.view.box,
+            outline=self.outline,
         )
 
 
@@ -172,35 +202,45 @@ class Joiner:
         origin = seen.along_mm - lines.start * scale
         area = scale * scale_across
 
-        def sums(pixels: float, moment: tuple[float, float]) -> NDArray[np.float64]:
-            return np.array([pixels, pixels * origin + moment[0] * scale, moment[1] * scale_across]) * area
+        def sums(count: float, moment: tuple[float, float]) -> NDArray[np.float64]:
+            return np.array([count, count * origin + moment[0] * scale, moment[1] * scale_across]) * area
 
+        box = Box(
+            origin + piece.lines[0] * scale,
+            origin + piece.lines[1] * scale,
+            piece.columns[0] * scale_across,
+            piece.columns[1] * scale_across,
+        )
+        pixels = (
+            int(piece.columns[0] - columns.start),
+            int(piece.lines[0] - lines.start),
+            int(np.ceil(piece.columns[1] - columns.start)),
+            int(np.ceil(piece.lines[1] - lines.start)),
+        )
         return Growing(
             number=next(self._numbers),
-            box=Box(
-                origin + piece.lines[0] * scale,
-                origin + piece.lines[1] * scale,
-                piece.columns[0] * scale_across,
-                piece.columns[1] * scale_across,
-            ),
+            box=box,
             score=piece.score,
             base_score=piece.base_score,
             threshold=seen.threshold,
             normalities=seen.normalities,
             at=seen.at,
-            best=seen.key,
-            best_at=seen.at,
-            best_box=(
-                int(piece.columns[0] - columns.start),
-                int(piece.lines[0] - lines.start),
-                int(np.ceil(piece.columns[1] - columns.start)),
-                int(np.ceil(piece.lines[1] - lines.start)),
-            ),
+            view=View(seen.key, seen.at, pixels, piece.score, piece.area * area),
+            outline=(box,),
             kept=piece.kept,
             core=sums(piece.core_area, piece.core_moment),
             largest=sums(piece.area, piece.moment),
             frames=[seen.key],
         )
+
+
+def _thinned(boxes: tuple[Box, ...]) -> tuple[Box, ...]:
+    """The boxes, two that follow each other along the web being one where there are too many."""
+    if len(boxes) <= MOST_BOXES:
+        return boxes
+    along = sorted(boxes, key=lambda box: box.along_from)
+    paired = [first.joined(second) for first, second in zip(along[::2], along[1::2], strict=False)]
+    return (*paired, *along[2 * len(paired) :])
 
 
 def touching(one: Pieces, another: Pieces) -> list[tuple[int, int]]:

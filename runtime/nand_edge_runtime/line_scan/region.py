@@ -52,9 +52,10 @@ class Region:
         at: Seconds since 1970 when its first part was taken.
         parts: How many pieces of tiles it is joined of.
         frames: The first of their frames, at most `MOST_FRAMES`.
-        best: The frame with the highest score.
+        best: The frame that shows it best: most of it, with about the highest score.
         best_at: Seconds since 1970 when that one was taken.
         best_box: Left, top, right and bottom of its part there, pixels of the frame.
+        outline: Boxes of its pieces, joined where there are more than `MOST_BOXES`: it is drawn by them.
     """
 
     number: int
@@ -73,15 +74,19 @@ class Region:
     best: FrameKey
     best_at: float
     best_box: tuple[int, int, int, int]
+    outline: tuple[Box, ...]
 
     def to_json(self) -> dict[str, Any]:
         """One JSON object."""
         keys = {"frames": [vars(key) for key in self.frames], "best": vars(self.best)}
-        return {**vars(self), "box": vars(self.box), **keys}
+        return {**vars(self), "box": vars(self.box), "outline": [vars(box) for box in self.outline], **keys}
 
 
 MOST_FRAMES = 16
 """Of a region: one that runs along the whole roll has thousands."""
+
+MOST_BOXES = 128
+"""Of a region, likewise."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -273,21 +273,25 @@ def _region_row(region: Region) -> dict[str, Any]:
                 [_key_text(key) for key in region.frames],
                 _key_text(region.best),
                 region.best_box,
+                # The outline of a region of one piece is its box.
+                [astuple(box) for box in region.outline] if region.parts > 1 else [],
             ]
         ),
     }
 
 
 def _region(row: sqlite3.Row, begin: float) -> Region:
-    normalities, frames, best, best_box = json.loads(row["lists"])
+    normalities, frames, best, best_box, outline = json.loads(row["lists"])
+    box = _box(row, begin)
     return Region(
         **{**{name: row[name] for name in _PLAIN}, "along": row["along"] - begin},
-        box=_box(row, begin),
+        box=box,
         suppressed=bool(row["suppressed"]),
         normalities=tuple(normalities),
         frames=tuple(map(_key, frames)),
         best=_key(best),
         best_box=tuple(best_box),
+        outline=tuple(Box(start - begin, stop - begin, *across) for start, stop, *across in outline) or (box,),
     )
 
 

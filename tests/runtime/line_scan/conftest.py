@@ -108,6 +108,10 @@ class Line:
         inspection = judge_trusted(tile.name, inspection)
         return Decided(inspected(frame, inspection, normalities_sha256="", latency_ms={}), tile.image, inspection)
 
+    def judge_all(self, tiles: Iterable[Taken]) -> list[Decided]:
+        """Judge tiles in their order."""
+        return [self.judged(tile) for tile in tiles]
+
     def rejected(self, frame: CameraFrame, reason: Reason, detail: str = "") -> Decided:
         """Not inspected."""
         return Decided(not_inspected(frame, reason, detail, latency_ms={}), frame.image, None)

@@ -19,7 +19,7 @@ from nand_edge.inspection import Verdict
 from nand_edge_runtime.cameras.protocol import BLACK_PIXEL, Taken
 from nand_edge_runtime.line_scan import LineScanSettings, TileMaker, TilePlace
 from nand_edge_runtime.line_scan.open_roll import OpenRoll
-from nand_edge_runtime.line_scan.region import Region
+from nand_edge_runtime.line_scan.region import MOST_BOXES, MOST_FRAMES, Region
 from nand_edge_runtime.line_scan.roll_file import Header, Roll, read_roll
 from nand_edge_runtime.station.hub import Decided
 from nand_edge_runtime.station.records import Reason
@@ -103,7 +103,7 @@ def test_millimetres_along_come_from_the_encoder(line_scan: Any, line: Any) -> N
     given = line_scan(millimetres_per_line=0.5, millimetres_per_column=0.25, millimetres_per_position=0.1)
     web = np.zeros((300, 50), np.uint8)
     web[100:110, 20:24] = 255
-    (region,) = written(given, [line().judged(tile) for tile in tiles_of(given, web)]).regions
+    (region,) = written(given, line().judge_all(tiles_of(given, web))).regions
     assert (region.box.along_from, region.box.along_to) == pytest.approx((50, 55))
     assert (region.box.across_from, region.box.across_to) == pytest.approx((5, 6))
     assert (region.along, region.across, region.area_mm2) == pytest.approx((52.5, 5.5, 5.0))
@@ -119,7 +119,7 @@ def test_what_the_words_took_out_is_listed_apart(line_scan: Any, line: Any) -> N
     web[50:130, 10] = 255
     web[129, 10] = 200
     given = line_scan()
-    roll = written(given, [bright.judged(tile) for tile in tiles_of(given, web)])
+    roll = written(given, bright.judge_all(tiles_of(given, web)))
     kept, stain = sorted(roll.regions, key=lambda region: region.suppressed)
     assert (stain.suppressed, stain.normalities, stain.area_mm2, stain.base_score) == (True, ("stain",), 100, 1.0)
     assert stain.score < 0.5
@@ -146,7 +146,7 @@ def test_rejects_without_an_inspection_are_stretches(line_scan: Any, line: Any) 
 def test_verdicts_that_the_map_missed_do_not_look_like_a_clean_web(line_scan: Any, line: Any) -> None:
     given = line_scan(tile_width=64)
     tiles = tiles_of(given, np.zeros((400, 150), np.uint8))
-    told = [line().judged(tile) for number, tile in enumerate(tiles) if number not in (9, 12)]
+    told = [decided for number, decided in enumerate(line().judge_all(tiles)) if number not in (9, 12)]
     (first, second) = written(given, told).stretches
     assert {first.reason, second.reason} == {"not on this map"}
     assert sorted((each.box.along_from, each.box.across_from) for each in (first, second)) == [(92, 52), (132, 0)]
@@ -158,7 +158,7 @@ def test_lost_lines_are_a_stretch_and_no_hole(line_scan: Any, line: Any) -> None
     tiles = maker.push(Taken(clean, "", 0.0, 0.0))
     tiles += maker.push(Taken(BLACK_PIXEL, "", 1.0, 1.0, fault="incomplete"))
     tiles += maker.push(Taken(clean, "", 2.0, 2.0)) + maker.flush()
-    (stretch,) = written(line_scan(), [line().judged(tile) for tile in tiles]).stretches
+    (stretch,) = written(line_scan(), line().judge_all(tiles)).stretches
     assert (stretch.box.along_from, stretch.box.along_to, stretch.box.across_to) == (120, 240, 150)
     assert stretch.detail == "incomplete"
 
@@ -168,7 +168,7 @@ def test_small_regions_are_counted_and_not_listed(line_scan: Any, line: Any) -> 
     web = np.zeros((100, 50), np.uint8)
     web[10, 10] = web[40:42, 10:12] = 255
     web[50:54, 30] = 255  # over the seam of two cores
-    roll = written(given, [line().judged(tile) for tile in tiles_of(given, web)])
+    roll = written(given, line().judge_all(tiles_of(given, web)))
     assert sorted(region.area_mm2 for region in roll.regions) == [4, 4]
     assert (roll.totals.regions, roll.totals.small) == (2, 1)
 
@@ -177,7 +177,7 @@ def test_a_roll_lists_no_more_than_it_may(line_scan: Any, line: Any) -> None:
     given = line_scan(regions_per_roll=10)
     web = np.zeros((1000, 50), np.uint8)
     web[::10, 25] = 255
-    roll = written(given, [line().judged(tile) for tile in tiles_of(given, web)])
+    roll = written(given, line().judge_all(tiles_of(given, web)))
     assert len(roll.regions) == 10
     assert roll.totals.regions + roll.totals.not_listed == 100
 
@@ -187,7 +187,7 @@ def test_a_map_of_noise_keeps_the_highest(line_scan: Any, line: Any) -> None:
     web = np.zeros((64, 200), np.uint8)
     web[::2, ::2] = 200
     web[30, 100] = 255
-    roll = written(given, [line().judged(tile) for tile in tiles_of(given, web)])
+    roll = written(given, line().judge_all(tiles_of(given, web)))
     assert max(region.score for region in roll.regions) == 1.0
     assert roll.totals.regions + roll.totals.not_listed >= 32 * 100
 
@@ -203,3 +203,24 @@ def test_a_reject_whose_maps_show_nothing_is_the_whole_tile(line_scan: Any, line
     )  # fmt: skip
     (region,) = written(given, [replace(decided, inspection=inspection)]).regions
     assert (region.area_mm2, region.score) == (64 * 50, 0.7)
+
+
+def test_a_scratch_along_the_whole_roll_is_one_region_of_bounded_size(line_scan: Any, line: Any) -> None:
+    web = np.zeros((12_000, 64), np.uint8)
+    cv2.line(web, (5, 0), (60, 11_999), 255, 2)
+    given = line_scan()
+    (scratch,) = written(given, line().judge_all(tiles_of(given, web))).regions
+    assert (scratch.box.along_from, scratch.box.along_to) == (0, 12_000)
+    assert scratch.area_mm2 == (web > 0).sum()
+    assert len(scratch.frames) == MOST_FRAMES
+    assert MOST_BOXES / 2 <= len(scratch.outline) <= MOST_BOXES
+    assert max(box.across_to - box.across_from for box in scratch.outline) < 10, "drawn as it lies, not as its box"
+
+
+def test_the_picture_is_of_the_tile_that_shows_the_region_whole(line_scan: Any, line: Any) -> None:
+    """Two tiles trust some of it; the first sees six of its lines, the second all ten."""
+    web = np.zeros((200, 50), np.uint8)
+    web[50:60, 20:30] = 255
+    given = line_scan()
+    (region,) = written(given, line().judge_all(tiles_of(given, web))).regions
+    assert region.best_box == (20, 10, 30, 20)

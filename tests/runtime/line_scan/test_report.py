@@ -169,28 +169,29 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
         write_report(path, tmp_path / "roll.html", state_folder=tmp_path, most=1)
 
 
-def test_ten_kilometres_with_a_hundred_thousand_regions(tmp_path: Path) -> None:
+def test_ten_kilometres_with_twenty_thousand_regions(tmp_path: Path) -> None:
     """Written, read and drawn within seconds."""
     rng, path, key = np.random.default_rng(0), tmp_path / "long.sqlite", FrameKey("run", "web", 1)
     regions = [
         Region(
-            number, number % 10 == 0, Box(along, along + 5, across, across + 5), along + 2, across + 2, 20.0,
-            float(rng.uniform(0.5, 1.0)), 1.0, 0.5, (), 0.0, 1, (key,), key, 0.0, (0, 0, 10, 10),
+            number, number % 10 == 0, box, along + 2, across + 2, 20.0,
+            float(rng.uniform(0.5, 1.0)), 1.0, 0.5, (), 0.0, 1, (key,), key, 0.0, (0, 0, 10, 10), (box,),
         )
-        for number in range(100_000)
+        for number in range(20_000)
         for along, across in [(float(rng.uniform(0, 1e7)), float(rng.uniform(0, 2000)))]
+        for box in [Box(along, along + 5, across, across + 5)]
     ]  # fmt: skip
     stretches = [
         Stretch(number, Box(1e5 * number, 1e5 * number + 50, 0, 2000), "queue full", "", 1, key, 0.0)
         for number in range(100)
     ]
-    totals = Totals(tiles=26_000, regions=90_000, suppressed=10_000, length_mm=1e7, width_mm=2000.0)
+    totals = Totals(tiles=26_000, regions=18_000, suppressed=2_000, length_mm=1e7, width_mm=2000.0)
     file = RollFile(path, Header("web", "long", 0.0, 0.0, None, {}))
-    started = time.perf_counter()
+    started = time.process_time()
     file.write(regions=regions, gone=(), stretches=stretches, totals=totals, begin_mm=0.0, at=1.0)
     file.end(1.0)
     write_report(path, tmp_path / "long.html", state_folder=tmp_path, most=1000)
-    assert time.perf_counter() - started < 30, "a few seconds where nothing else runs"
+    assert time.process_time() - started < 10
     assert (tmp_path / "long.html").stat().st_size < 4 << 20
 
 

@@ -52,7 +52,7 @@ def shades(regions: Sequence[Region], layout: Layout) -> list[Shade]:
 
 
 def _marks(regions: Iterable[Region], layout: Layout) -> tuple[Rectangle, ...]:
-    places = {_on_grid(mark) for region in regions for mark in layout.rectangles(region.box)}
+    places = {_on_grid(mark) for region in regions for box in region.outline for mark in layout.rectangles(box)}
     return tuple(Rectangle(*(_GRID * number for number in place)) for place in sorted(places))
 
 
