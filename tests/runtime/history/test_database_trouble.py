@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import statistics
 import subprocess
 import sys
 import time
@@ -34,6 +35,10 @@ def hub(told: list[PartStatus]) -> Hub:
     hub = Hub()
     hub.listen(lambda event: told.append(event.status) if isinstance(event, PartChanged) else None)
     return hub
+
+
+LONG = "\N{GRINNING FACE}" * 2000
+"""Of which the journal needs 24 kilobytes."""
 
 
 def numbers(history: History) -> list[int]:
@@ -67,7 +72,7 @@ def test_another_process_locks_the_database(
     began = time.monotonic()
     for number in range(1, 50):
         write_down(history, make_frame(number))
-    assert time.monotonic() - began < 0.5, "verdicts do not wait for the database"
+    assert time.monotonic() - began < 1.5, "verdicts do not wait for the database, as the keeper does"
     assert until(lambda: history.status().state is PartState.RECONNECTING)
     assert "locked" in history.status().why
     assert numbers(history) == [0], "readers are not held up"
@@ -159,7 +164,7 @@ def test_the_database_is_removed_while_the_station_runs(tmp_path: Path, open_his
     if what == "file":
         file_of(tmp_path).unlink()
     else:
-        shutil.rmtree(tmp_path / "history")
+        (tmp_path / "history").rename(tmp_path / "moved away")
     for number in range(50, 60):
         write_down(history, make_frame(number))
     assert until(lambda: file_of(tmp_path).exists() and file_is_whole(history) and len(numbers(history)) == 60)
@@ -229,17 +234,18 @@ def test_a_full_disk(small_disk: Path, open_history: OpenHistory, hub: Hub, told
                 stream.write(b"\1" * (1 << 16))
         except OSError:
             assert shutil.disk_usage(small_disk).free < 1 << 16
-    longest, number = 0.0, 0
+    times: list[float] = []
+    number = 0
     while not history._journal.trouble:
         number += 1
         began = time.monotonic()
-        write_down(history, make_frame(number), Verdict.REJECT, detail="x" * 2000)
-        longest = max(longest, time.monotonic() - began)
+        write_down(history, make_frame(number), Verdict.REJECT, detail=LONG)
+        times.append(time.monotonic() - began)
         assert number < 30_000
     for _ in range(200):
         number += 1
-        write_down(history, make_frame(number), detail="x" * 2000)
-    assert longest < 0.5, "verdicts go on"
+        write_down(history, make_frame(number), detail=LONG)
+    assert statistics.median(times) < 0.01, "verdicts go on"
     assert until(lambda: any("No space left" in status.why for status in told)), "it is said"
     status = history.status()
     assert status.state is PartState.RECONNECTING

@@ -104,7 +104,7 @@ QUERIES = st.builds(
 )
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(query=QUERIES)
 def test_a_query_finds_what_a_plain_filter_finds(kept: Kept, query: Query) -> None:
     wanted = [record for record in reversed(kept.records) if fits(record, query)]
