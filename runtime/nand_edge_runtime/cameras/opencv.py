@@ -134,7 +134,7 @@ class OpenCvCamera(Camera):
         return capture
 
     def _open_pipeline(self, source: str) -> Any:
-        if cv2.CAP_GSTREAMER not in cv2.videoio_registry.getBackends():
+        if not cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
             raise NandEdgeError(
                 f"camera {self.settings.name!r}",
                 found="a GStreamer pipeline, and an OpenCV without GStreamer",
