@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -102,6 +103,9 @@ class _Child:
             return None
         ready = {"is": "ready", "device": judge.device, "bundle": judge.inspector.bundle.sha256}
         self._channel.send(ready)
+        # What is there now stays: the garbage collector need not look through it while frames wait.
+        gc.collect()
+        gc.freeze()
         return judge
 
     def _answer(self, judge: Judge, message: dict[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,12 @@ from nand_edge_runtime.engine_process.shared_block import SharedBlock
 from nand_edge_runtime.station.frames import CameraFrame
 from nand_edge_runtime.station.records import Reason
 
-_START = "from nand_edge_runtime.engine_process.child import main; main()"
+_START = """
+import sys
+sys.path[:] = filter(None, sys.path)
+from nand_edge_runtime.engine_process.child import main
+main()
+"""
 _LIBRARY_PATH = "PYTHONPATH"
 _LOOK_S = 0.05
 _END_S = 0.3
@@ -81,11 +86,13 @@ class ChildProcess:
         self._map_size, self._region = map_size, region
         self._lock = threading.Lock()
         self._blocks: dict[str, SharedBlock] = {}
+        self._shape: Sequence[int] = ()
         self._number = 0
         self._asked: JudgedBy | None = None
         self._judges_by: JudgedBy | None = None
         self._busy_since: float | None = None
         self._ended_for = ""
+        self._closed = False
         self.answered = 0
         self._channel, other = Channel.pair()
         try:
@@ -145,6 +152,8 @@ class ChildProcess:
         started = time.monotonic()
         until = started + timeout_s
         with self._lock:
+            if self._closed:
+                raise EngineFailure(Reason.ENGINE_NOT_READY, self._ended_for)
             try:
                 self._take_late_answer(until)
                 self._ask(frames, judged_by)
@@ -183,11 +192,16 @@ class ChildProcess:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_END_S)
         # Whoever waited for an answer was just woken; where that fails, a file is better lost than taken from a reader.
-        if self._lock.acquire(timeout=_END_S):
+        if not self._lock.acquire(timeout=_END_S):
+            return
+        try:
+            self._closed = True
             self._channel.close()
             for block in self._blocks.values():
                 block.close()
             self._blocks.clear()
+        finally:
+            self._lock.release()
 
     def _take_late_answer(self, until: float) -> None:
         """Wait until it is done with the frames before, which were given up."""
@@ -197,19 +211,19 @@ class ChildProcess:
     def _ask(self, frames: Sequence[CameraFrame], judged_by: JudgedBy) -> None:
         shape = (len(frames), *frames[0].image.shape)
         words, vectors = self._words(judged_by)
-        new = self._new_blocks(shape)
-        for place, frame in zip(self._blocks["frames"].view(shape), frames, strict=True):
-            np.copyto(place, frame.image)
-        self._number += 1
-        message = {
-            "id": self._number,
-            "shape": shape,
-            "judge by": words,
-            "new blocks": {name: self._blocks[name].size for name in new},
-        }
-        files = [*([vectors] if vectors else []), *(self._blocks[name] for name in new)]
-        self._asked, self._busy_since = judged_by, time.monotonic()
         try:
+            new = self._new_blocks(shape)
+            for place, frame in zip(self._blocks["frames"].view(shape), frames, strict=True):
+                np.copyto(place, frame.image)
+            self._number += 1
+            message = {
+                "id": self._number,
+                "shape": shape,
+                "judge by": words,
+                "new blocks": {name: self._blocks[name].size for name in new},
+            }
+            files = [*([vectors] if vectors else []), *(self._blocks[name] for name in new)]
+            self._asked, self._busy_since = judged_by, time.monotonic()
             self._channel.send(message, [each.fileno() for each in files])
         finally:
             if vectors:
@@ -226,6 +240,8 @@ class ChildProcess:
 
     def _new_blocks(self, shape: Sequence[int]) -> list[str]:
         """Make memory for frames of this shape and their maps, where there is not enough; gives the new ones' names."""
+        if shape == self._shape:
+            return []
         needed = {
             "frames": math.prod(shape),
             "maps": max(12 * shape[0] * self._map_size**2, 1),
@@ -243,6 +259,7 @@ class ChildProcess:
             if name in self._blocks:
                 self._blocks[name].close()
             self._blocks[name] = block
+        self._shape = shape
         return list(new)
 
     def _answer(self, until: float) -> dict[str, Any]:

@@ -196,7 +196,7 @@ class IsolatedEngine:
             self._refusal = error or NandEdgeError(
                 f"engine of bundle {self._folder.name!r}", found=why, needed="a process for it", do="end other programs"
             )
-        else:
+        elif not self._stopping.is_set():
             _LOG.warning("the engine cannot be started again: %s", why)
         return why
 
