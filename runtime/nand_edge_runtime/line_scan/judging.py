@@ -48,8 +48,9 @@ def cells_of(side: Side, span: Span, count: int) -> slice:
         count: Cells of the map on this side.
     """
     start, stop = span.start - side.whole.start, span.stop - side.whole.start
-    first = max(min(start * count // side.whole.size, count - 1), 0)
-    return slice(first, max(min(-(-stop * count // side.whole.size), count), first + 1))
+    size = max(side.whole.size, 1)
+    first = max(min(start * count // size, count - 1), 0)
+    return slice(first, max(min(-(-stop * count // size), count), first + 1))
 
 
 def _finite(inspection: Inspection) -> bool:
