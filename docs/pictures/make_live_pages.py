@@ -229,7 +229,7 @@ def settings_of(line: Path, folder: Path) -> StationSettings:
     """A station that is shown the frames, round and round."""
     camera = {"name": "top", "source": str(line.resolve() / "frames"), "loop": True, "frames_per_second": 6}
     document = {
-        "name": "Cells, line 3",
+        "name": "Cells line 3",
         "bundle": str((line / "cells.nand").resolve()),
         "normalities": ["stain"],
         "state_folder": str(folder / "state"),

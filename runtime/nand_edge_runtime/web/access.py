@@ -153,7 +153,13 @@ def _require_own_page(request: Request) -> None:
         foreign = request.headers.get("sec-fetch-site", "same-origin") != "same-origin"
     else:
         parts = urlsplit(origin)
-        foreign = (parts.scheme, parts.netloc) != (request.url.scheme, request.headers.get("host", ""))
+        foreign = parts.netloc != request.headers.get("host", "")
+        if not foreign and parts.scheme != request.url.scheme:
+            raise Refusal(
+                403,
+                f"The browser came by {parts.scheme[:10]}, the request by {request.url.scheme}: name the proxy between them "
+                "in trusted_proxies in the settings' [web].",
+            )
     if foreign:
         raise Refusal(403, "This request comes from another site's page.")
 

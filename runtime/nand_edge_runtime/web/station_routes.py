@@ -86,6 +86,9 @@ class StationRoutes:
         return answer({**status.to_json(), "cameras": list(self._station.cameras())})
 
     async def _stream(self, request: Request, visitor: Visitor) -> Response:
+        headers = {**NO_STORE, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
+        if request.method == "HEAD":
+            return Response(headers=headers)
         viewer = self._live.join(pictures=request.query_params.get("pictures") != "no")
         if viewer is None:
             raise Refusal(503, "As many browsers look at this station as it shows pictures to.", {"Retry-After": "10"})
@@ -105,7 +108,6 @@ class StationRoutes:
             finally:
                 self._live.leave(viewer)
 
-        headers = {**NO_STORE, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
         return StreamingResponse(messages(), headers=headers)
 
     async def _may_still_look(self, visitor: Visitor) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from web.live_page import PEOPLE, Visitor
+from web.live_page import PASSWORD, PEOPLE, Visitor
 
 from nand_edge_runtime.web import WebServer
 from nand_edge_runtime.web.guard import Guard
@@ -96,11 +96,28 @@ def test_a_change_needs_its_pages_token(anna: Visitor) -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Origin": "https://127.0.0.1"}]
+    "headers", [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Origin": "https://127.0.0.1"}, {"Origin": ""}]
 )
 def test_a_change_from_another_sites_page_is_refused(anna: Visitor, headers: dict[str, str]) -> None:
     answer = anna.post("/api/pause", headers=headers)
     assert (answer.status_code, answer.json()["error"]) == (403, "This request comes from another site's page.")
+
+
+def test_behind_a_proxy_that_is_trusted_the_browsers_own_address_and_scheme_count(
+    serve: Callable[..., WebServer],
+) -> None:
+    said = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "10.1.2.3"}
+    for proxies, status in (((), 403), (("127.0.0.1",), 200)):
+        visitor = Visitor(serve(trusted_proxies=proxies).url)
+        origin = visitor.url.replace("http:", "https:")
+        sent = {"name": "anna", "password": PASSWORD}
+        answer = visitor.post("/api/sign-in", sent, {**said, "Origin": origin})
+        assert answer.status_code == status
+        if status == 200:
+            assert "Secure" in answer.headers["set-cookie"]
+        else:
+            assert "trusted_proxies" in answer.json()["error"]
+        visitor.close()
 
 
 def test_so_is_a_sign_in(page: WebServer) -> None:
@@ -197,6 +214,11 @@ def test_no_path_leads_anywhere_else(anna: Visitor, path: str) -> None:
 
 def test_an_address_that_is_too_long_is_refused(anna: Visitor) -> None:
     assert anna.get("/api/history?name=" + "x" * 5000).status_code == 414
+
+
+@pytest.mark.parametrize("method", ["HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"])
+def test_other_ways_of_asking_end(anna: Visitor, method: str) -> None:
+    assert anna.client.request(method, "/api/live").status_code == (200 if method == "HEAD" else 405)
 
 
 @pytest.mark.parametrize("noise", [b"\x16\x03\x01\x02\x00\x01\x00", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nHost\r\n\r\n"])

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from text_encoder.test_encoder import add_toy_text_encoder
 from web.live_page import PASSWORD, wait_until
 
 from nand_edge.inspection import Verdict
 from nand_edge_runtime.station.control import InForce
 from nand_edge_runtime.station.station import Station
+from nand_edge_runtime.text_encoder import TextEncoder
 from nand_edge_runtime.web import WebServer
 
 if TYPE_CHECKING:
@@ -135,6 +137,22 @@ def test_a_threshold_that_is_discarded_changes_nothing(visit: Open, station: Sta
     becomes(page, "document.getElementById('threshold').value === '0.5'")
     assert page.locator("#try").is_disabled()
     assert station.status().in_force.threshold == 0.5
+
+
+def test_a_normality_is_added_by_typing_what_is_normal(
+    visit: Open, station: Station, own_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(station, "_text_encoder", TextEncoder.open(add_toy_text_encoder(own_bundle)))
+    page = visit("anna", "/words")
+    page.fill("[name=text]", "a dark spot")
+    page.fill("[name=object_name]", "part")
+    assert page.locator("#add-form [name=name]").input_value() == "dark-spot"
+    page.click("#add-form [type=submit]")
+    page.get_by_text("Added dark-spot: switch it on to try it.").wait_for(timeout=60_000)
+    assert not page.locator("input[name=dark-spot]").is_checked()
+    assert page.locator(".switches li", has_text="dark spot").locator("small").inner_text().endswith("added here")
+    assert "dark-spot" in [entry.name for entry in station.normalities()]
+    assert station.status().in_force == InForce(("bright",), 0.5)
 
 
 def test_the_line_is_paused_and_resumed(visit: Open, station: Station) -> None:
