@@ -11,6 +11,7 @@ from pathlib import Path
 from nand_edge_runtime.history.database import Database, DatabaseAway, DatabaseDamaged
 from nand_edge_runtime.history.journal import Journal
 from nand_edge_runtime.history.keeper import Keeper
+from nand_edge_runtime.history.lately import lately_entered
 from nand_edge_runtime.history.picture_files import PictureFiles
 from nand_edge_runtime.history.pictures import PictureWriter
 from nand_edge_runtime.history.reading import Reader
@@ -28,6 +29,7 @@ PICTURES_FOLDER = "pictures"
 
 _TELL_EVERY_S = 1.0
 _POLL_S = 0.02
+_LATELY = 1000
 
 
 class History(Reader):
@@ -80,6 +82,10 @@ class History(Reader):
         self._state = PartState.RUNNING
         self._keeper.start()
         self._writer.start()
+
+    def lately_entered(self, camera: str) -> list[tuple[str, int | None]]:
+        """Name and device timestamp of a camera's last frames of earlier runs, to be asked for before `start`."""
+        return lately_entered(self._folder / JOURNAL_FOLDER, camera, _LATELY)
 
     def entered(self, frame: CameraFrame) -> None:
         """Write down that a frame entered."""

@@ -24,6 +24,7 @@ _IDLE_S = 0.1
 _STOP_S = 0.4
 
 _WAITED = "waited too long for the engine"
+_TOO_LITTLE = "less time left than the engine takes"
 
 
 class Engine(Protocol):
@@ -138,7 +139,9 @@ class Dispatcher:
     def _may_inspect(self, frame: CameraFrame) -> bool:
         """Reject what cannot be inspected, and say whether it can."""
         if frame.fault:
-            return not self._accounts.reject(frame, Reason.FRAME_REFUSED, frame.fault)
+            # A file that was late before it was read has that as its fault.
+            is_late = self._deadline(frame) <= time.monotonic()
+            return not self._accounts.reject(frame, Reason.DEADLINE if is_late else Reason.FRAME_REFUSED, frame.fault)
         if self._paused.is_set():
             return not self._accounts.reject(frame, Reason.PAUSED)
         if self._stopping.is_set():
@@ -149,10 +152,13 @@ class Dispatcher:
     def _inspect(self, frames: Sequence[CameraFrame]) -> None:
         """Have frames of one size judged; those whose time is over already cost the others nothing."""
         started = time.monotonic()
-        in_time = [frame for frame in frames if self._deadline(frame) > started]
+        in_time = []
         for frame in frames:
-            if self._deadline(frame) <= started:
-                self._accounts.reject(frame, Reason.DEADLINE, _WAITED)
+            left = self._deadline(frame) - started
+            if left <= 0 or self._turns.is_hopeless(left, self._deadlines_s[frame.key.camera]):
+                self._accounts.reject(frame, Reason.DEADLINE, _WAITED if left <= 0 else _TOO_LITTLE)
+            else:
+                in_time.append(frame)
         if in_time:
             self._inspect_in_time(in_time, started)
 
@@ -201,7 +207,7 @@ class Dispatcher:
                     break
                 self._accounts.enter(late)
                 if self._deadline(late) <= now:
-                    self._accounts.reject(late, Reason.DEADLINE, _WAITED)
+                    self._accounts.reject(late, Reason.DEADLINE, late.fault or _WAITED)
                 else:
                     # A newer frame took the late one's place between the look and the hand.
                     self._not_late.append(late)

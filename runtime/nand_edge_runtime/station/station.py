@@ -74,7 +74,13 @@ class Station:
                 on_change=lambda status: self.hub.publish(PartChanged(status)),
             )
             self._feeds = {
-                camera.name: CameraFeed(camera, self.run, hub=self.hub, on_frame=self._wake)
+                camera.name: CameraFeed(
+                    camera,
+                    self.run,
+                    hub=self.hub,
+                    on_frame=self._wake,
+                    recorded=self.history.lately_entered(camera.name),
+                )
                 for camera in settings.camera
             }
             self._dispatcher = Dispatcher(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -13,6 +14,9 @@ _URGENT_SHARE = 0.25
 
 _URGENT_RUNS = 3.0
 """Or when less is left than so many runs of the engine take."""
+
+_RUNS_KEPT = 32
+_HALF = 0.5
 
 
 class Feed(Protocol):
@@ -43,10 +47,21 @@ class Turns:
         self._served = [0] * len(self._feeds)
         self._turn = 0
         self._run_s = 0.0
+        self._runs: deque[float] = deque(maxlen=_RUNS_KEPT)
 
     def ran(self, seconds: float) -> None:
         """Say how long the engine took, for the sense of what is urgent."""
         self._run_s = seconds if self._run_s == 0.0 else 0.9 * self._run_s + 0.1 * seconds
+        self._runs.append(seconds)
+
+    def is_hopeless(self, left_s: float, deadline_s: float) -> bool:
+        """Whether a frame has less time left than the engine took at the least of late.
+
+        With more frames than the engine can do, all would wait until little time is left; it would work on none but
+        those for which it comes too late, and nothing would be inspected. A frame that has half of its time left is
+        never hopeless: the engine may be faster again.
+        """
+        return left_s < min(self._runs, default=0.0) and left_s < _HALF * deadline_s
 
     def next(self) -> Feed | None:
         """The feed whose turn it is, or None when none has a frame."""
