@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import socket
 import ssl
 import struct
 import time
@@ -62,16 +63,10 @@ class ModbusOutput(Output):
         """
         host, port = self._settings.host, self._settings.port
         more: dict[str, Any] = {"port": port, "timeout": self._timeout_s, "retries": 0, "name": self._settings.name}
-        if self._context is None:
-            self._client = ModbusTcpClient(host, **more)
-        else:
-            self._client = ModbusTlsClient(host, sslctx=self._context, **more)
-        try:
-            connected = self._client.connect()
-        except (OSError, ValueError) as error:
-            raise OutputFault(f"no connection to {host}:{port} ({in_words(error)})") from None
-        if not connected:
-            raise OutputFault(f"no connection to {host}:{port}")
+        kind = ModbusTcpClient if self._context is None else ModbusTlsClient
+        self._client = kind(host, **more)
+        # Not by the client's own `connect`, which keeps the fault to itself and does not check a certificate's name.
+        self._client.socket = self._open_socket(host, port)
         self._pulse.off()
         self._write_coil(energised=False, anyway=True)
         if not self._known:
@@ -122,6 +117,16 @@ class ModbusOutput(Output):
         client, self._client = self._client, None
         if client is not None:
             client.close()
+
+    def _open_socket(self, host: str, port: int) -> socket.socket:
+        try:
+            connection = socket.create_connection((host, port), timeout=self._timeout_s)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._context is None:
+                return connection
+            return self._context.wrap_socket(connection, server_hostname=host)
+        except (OSError, ValueError) as error:
+            raise OutputFault(f"no connection to {host}:{port} ({in_words(error)})") from None
 
     def _words_of(self, verdict: GateVerdict, sequence: int) -> list[int]:
         record = verdict.record

@@ -9,6 +9,7 @@ import json
 import select
 import shutil
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -223,6 +224,7 @@ class ModbusPlc(Peer):
         self.port = free_port()
         self.coils: list[tuple[float, bool]] = []
         self.sequence = 0
+        self.tls: tuple[Path, Path] | None = None
         self._loop: Loop | None = None
         self._server: Any = None
 
@@ -239,14 +241,19 @@ class ModbusPlc(Peer):
 
     def start(self) -> None:
         from pymodbus.datastore import ModbusDeviceContext, ModbusSequentialDataBlock, ModbusServerContext
-        from pymodbus.server import ModbusTcpServer
+        from pymodbus.server import ModbusTcpServer, ModbusTlsServer
 
         blocks = {"hr": ModbusSequentialDataBlock(1, [0] * 1000), "co": ModbusSequentialDataBlock(1, [False] * 100)}
         context = ModbusServerContext(devices={1: ModbusDeviceContext(**blocks)}, single=False)
         self._loop = Loop()
 
         async def serve() -> Any:
-            server = ModbusTcpServer(context, address=("127.0.0.1", self.port), trace_pdu=self._asked)
+            kind: Any = ModbusTcpServer
+            more: dict[str, Any] = {"address": ("127.0.0.1", self.port), "trace_pdu": self._asked}
+            if self.tls is not None:
+                kind, more["sslctx"] = ModbusTlsServer, ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+                more["sslctx"].load_cert_chain(*self.tls)
+            server = kind(context, **more)
             await server.serve_forever(background=True)
             return server
 
@@ -684,6 +691,20 @@ def modbus_plc() -> Iterator[ModbusPlc]:
     made = ModbusPlc()
     made.start()
     yield made
+    made.kill()
+
+
+@pytest.fixture
+def tls_modbus_plc() -> Iterator[Callable[[Path, Path], ModbusPlc]]:
+    """Starts one that has this certificate and key."""
+    made = ModbusPlc()
+
+    def start(certificate: Path, key: Path) -> ModbusPlc:
+        made.tls = certificate, key
+        made.start()
+        return made
+
+    yield start
     made.kill()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -64,8 +66,7 @@ def test_an_output_that_does_the_delay_itself_is_told_at_once(http_server: Any, 
 def test_a_pass_that_comes_late_is_told_as_a_reject_and_on_record(http_server: Any, line: Any, until: Until) -> None:
     running = line(http_server.settings(http_server.port), delay_ms=50)
     running.up()
-    record = running.decide(0)
-    del record
+    running.decide(0)
     until(lambda: http_server.verdicts, "in time")
     running.gate.decide(_record(1), time.monotonic() - 5.0)
     until(lambda: len(http_server.verdicts) == 2, "late")
@@ -159,6 +160,12 @@ def test_deciding_takes_microseconds(http_server: Any, line: Any) -> None:
     assert (time.perf_counter() - begin) / len(records) < 0.001
 
 
+def test_the_package_alone_loads_no_protocol() -> None:
+    program = "import sys, nand_edge_runtime.outputs; print(*sorted(name for name in sys.modules if '.' not in name))"
+    loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
+    assert not {"pymodbus", "asyncua", "paho", "gpiod", "httpx2"} & set(loaded)
+
+
 def test_every_reason_has_its_number_once() -> None:
     assert set(REASON_CODES) == {*Reason, *Override}
     assert len(set(REASON_CODES.values())) == len(REASON_CODES)
@@ -168,8 +175,6 @@ def test_every_reason_has_its_number_once() -> None:
 def test_a_package_that_is_missing_is_said_in_a_sentence(
     kind: str, monkeypatch: pytest.MonkeyPatch, settings_of: Callable[[str], Any]
 ) -> None:
-    import sys
-
     package = {"modbus-tcp": "pymodbus", "opc-ua": "asyncua", "mqtt": "paho", "gpio": "gpiod", "webhook": "httpx2"}[
         kind
     ]

@@ -6,6 +6,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from nand_edge.inspection import Verdict
@@ -122,3 +123,14 @@ def test_an_earlier_runs_verdict_does_not_stay(modbus_plc: Any, line: Any, until
     assert modbus_plc.sequence == 0
     second.decide(0)
     until(lambda: modbus_plc.sequence == 1, "the first verdict of the new run is a change")
+
+
+def test_over_tls(line: Any, until: Until, certificate: Callable[..., tuple[Path, Path]], tls_modbus_plc: Any) -> None:
+    own, key = certificate("plc")
+    plc = tls_modbus_plc(own, key)
+    running = line(plc.settings(plc.port, tls={"ca_file": own}, timeout_ms=1000))
+    running.up()
+    running.decide(0)
+    until(lambda: plc.frames() == [0], "told")
+    distrusting = line(plc.settings(plc.port, name="other", tls={}, timeout_ms=1000))
+    until(lambda: "its certificate is not trusted" in (distrusting.gate.blocked() or ""), "said")
