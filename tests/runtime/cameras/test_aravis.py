@@ -274,15 +274,16 @@ def test_a_camera_that_was_killed_is_given_up_and_opened_again(
 
 @needs_aravis
 def test_a_hung_camera_costs_no_more_than_the_time_outs(opened: Callable[..., AravisCamera], fake: FakeCamera) -> None:
-    camera = opened(frames_per_second=50)
+    camera = opened(frames_per_second=50, frame_retention_ms=20)
     frames(camera, 3)
     fake.send(signal.SIGSTOP)
-    until = time.monotonic() + 2.0
-    while camera.read(0.0) is not None:
+    # What was on its way still comes, the last of it perhaps incomplete.
+    until = time.monotonic() + 3.0
+    while camera.read(0.1) is not None:
         assert time.monotonic() < until
     begun = time.monotonic()
     assert camera.read(0.3) is None
-    assert time.monotonic() - begun < 0.45
+    assert time.monotonic() - begun < 0.8
     begun = time.monotonic()
     camera.close()
     assert time.monotonic() - begun < 0.9
