@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
@@ -94,15 +94,17 @@ def _place(location: Sequence[str | int], settings: type[Settings]) -> tuple[Pat
 
 def _tables_in(annotation: Any) -> Iterator[type[Settings]]:
     """The tables within a type such as `tuple[CameraSettings, ...]` or `ModbusSettings | MqttSettings`."""
-    if isinstance(annotation, type) and issubclass(annotation, Settings):
-        yield annotation
-    for part in getattr(annotation, "__args__", ()):
+    parts = get_args(annotation)
+    for part in parts:
         yield from _tables_in(part)
+    # In Python 3.10 `tuple[...]` counts as a class too.
+    if not parts and isinstance(annotation, type) and issubclass(annotation, Settings):
+        yield annotation
 
 
 def _kinds(table: type[Settings]) -> tuple[Any, ...]:
     kind = table.model_fields.get(_KIND)
-    return () if kind is None else tuple(getattr(kind.annotation, "__args__", ()))
+    return () if kind is None else get_args(kind.annotation)
 
 
 def _dotted(path: Sequence[str | int]) -> str:
