@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from history.made_frames import OpenHistory, make_frame
 
 from nand_edge_runtime.history import History, HistorySettings
 from nand_edge_runtime.station.hub import Hub
+
+pytestmark = pytest.mark.station
 
 
 def asked(folder: Path, camera: str = "top") -> list[tuple[str, int | None]]:
