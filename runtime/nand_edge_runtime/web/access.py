@@ -157,8 +157,8 @@ def _require_own_page(request: Request) -> None:
         if not foreign and parts.scheme != request.url.scheme:
             raise Refusal(
                 403,
-                f"The browser came by {parts.scheme[:10]}, the request by {request.url.scheme}: name the proxy between them "
-                "in trusted_proxies in the settings' [web].",
+                f"The browser came by {parts.scheme[:10]}, the request by {request.url.scheme}: name the proxy between "
+                "them in trusted_proxies in the settings' [web].",
             )
     if foreign:
         raise Refusal(403, "This request comes from another site's page.")

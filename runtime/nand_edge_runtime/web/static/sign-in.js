@@ -18,6 +18,7 @@ whenSent(the("enter"), async ({ name, password }) => {
   old = password;
   show(the("enter"), false);
   show(the("first"), true);
+  the("first").elements.username.value = name;
   the("first").elements.new.focus();
 });
 whenSent(the("first"), async ({ new: chosen, again }) => {
