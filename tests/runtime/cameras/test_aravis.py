@@ -425,8 +425,8 @@ def test_a_feed_comes_back_by_itself_when_its_camera_does(
         assert time.monotonic() - back < 10.0
         running.feed.take()
         time.sleep(0.002)
-    while (last := running.next_frame()).taken < back:
-        pass
+    while (last := running.next_frame()).taken < back or last.fault:
+        pass  # what the camera had begun to send when it was killed comes late, incomplete
     assert time.monotonic() - back < 10.0
     assert running.feed.status().state is PartState.RUNNING
     assert running.feed.status().facts["reconnects"] == 1
