@@ -224,3 +224,18 @@ def test_the_picture_is_of_the_tile_that_shows_the_region_whole(line_scan: Any, 
     given = line_scan()
     (region,) = written(given, line().judge_all(tiles_of(given, web))).regions
     assert region.best_box == (20, 10, 30, 20)
+
+
+@pytest.mark.parametrize("columns", [(10, 9), (10, 10), (10, 11)])
+def test_regions_are_joined_where_strips_meet(line_scan: Any, line: Any, columns: tuple[int, int]) -> None:
+    """One strip ends, the next begins: no line is in tiles of both, and cells touch by their edges and corners."""
+    web = np.zeros((240, 50), np.uint8)
+    web[110:120, columns[0]] = web[120:130, columns[1]] = 255
+    web[130:140, columns[1] + 2] = 255
+    given = line_scan()
+    maker = TileMaker(given, camera="web")
+    tiles = maker.push(Taken(web[:120], "", 0.0, 0.0)) + maker.flush()
+    tiles += maker.push(Taken(web[120:], "", 1.0, 1.0)) + maker.flush()
+    roll = written(given, line().judge_all(tiles))
+    assert listed(roll.regions) == components(web >= 128)
+    assert [region.area_mm2 for region in roll.regions] == [20, 10]

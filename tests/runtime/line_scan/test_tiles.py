@@ -64,6 +64,16 @@ def test_tiles_lie_abreast_and_repeat_the_edge(line_scan: Any, blocks: Any) -> N
     assert (tiles[-1].image[:, 61:] == web[:, 148:149, None]).all()
 
 
+@given(lines=st.integers(1, 400), stride=st.sampled_from([1, 4, 8]))
+def test_all_tiles_begin_on_the_detectors_grid(line_scan: Any, lines: int, stride: int) -> None:
+    """The last one too, which reaches the web's end before its turn."""
+    maker = TileMaker(line_scan(stride=stride), camera="web")
+    tiles = maker.push(Taken(noise(lines, 4), "", 0.0, 0.0)) + maker.flush()
+    starts = [place(tile).lines.whole.start for tile in tiles]
+    assert all(start % stride == 0 for start in starts)
+    assert starts[-1] == 0 or starts[-1] + 64 - lines < stride, "no farther back than it must"
+
+
 def test_a_short_web_is_one_tile_whose_last_line_goes_on(line_scan: Any, blocks: Any) -> None:
     web = noise(5)
     maker = TileMaker(line_scan(), camera="web")
@@ -119,7 +129,8 @@ def test_every_line_lies_in_one_core_and_has_a_tile_that_is_whole_or_a_reject(
             here = web[lines.trusted.start : lines.trusted.stop, across.trusted.start : across.trusted.stop]
             top, left = lines.trusted.start - lines.whole.start, across.trusted.start - across.whole.start
             seen = tile.image[top : top + here.shape[0], left : left + here.shape[1], 0]
-            assert (here == seen).all(), "and none of them was lost"
+            assert (here == seen).all()
+            assert not lost[lines.whole.start : lines.trusted.stop].any(), "none of its lines was lost"
         elif set(happens) == {"good"}:
             raise AssertionError("a reject for nothing")
 
