@@ -98,7 +98,8 @@ class CameraProcess:
             self._free = list(range(_BLOCKS))
             message = {"blocks": _BLOCKS, "bytes": size}
             self._channel.send(message, [block.fileno() for block in self._blocks])
-        return self._free.pop(0) if self._wait_for_blocks(1) else None
+        # The one that was freed last is the one that the caches still hold.
+        return self._free.pop() if self._wait_for_blocks(1) else None
 
     def _wait_for_blocks(self, count: int) -> bool:
         """Wait for so many free blocks: while the station takes no frames, the driver is held back."""

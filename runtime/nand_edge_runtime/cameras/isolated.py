@@ -41,6 +41,7 @@ class ProcessHost(Host):
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
         self._blocks: list[SharedBlock] = []
+        self._unused: int | None = None
         self._is_ready = False
         self._wish = 0
         self._sign = self._read_last = 0.0
@@ -85,6 +86,7 @@ class ProcessHost(Host):
             if self._channel is None:
                 raise CameraError("its process is not there")
             try:
+                self._give_back()
                 message = self._channel.receive(max(until - time.monotonic(), 0.0))
             except ChannelClosedError:
                 raise self._died() from None
@@ -116,13 +118,18 @@ class ProcessHost(Host):
 
     def _frame(self, message: dict[str, Any]) -> Taken:
         image = np.array(self._blocks[message["block"]].view(message["shape"]))
-        if self._channel is not None:
-            with suppress(ChannelClosedError):
-                self._channel.send({"free": message["block"]})
+        # Told at the next read: the process has others, and this frame is on its way sooner.
+        self._unused = message["block"]
         return Taken(
             image, message["name"], message["taken"], message["timestamp"], message["device"], message["position"],
             message["fault"],
         )  # fmt: skip
+
+    def _give_back(self) -> None:
+        """Tell the process which block it may fill again."""
+        if self._unused is not None and self._channel is not None:
+            self._channel.send({"free": self._unused})
+        self._unused = None
 
     def _take_blocks(self, count: int, size: int) -> None:
         self._let_blocks_go()
@@ -132,7 +139,7 @@ class ProcessHost(Host):
     def _let_blocks_go(self) -> None:
         for block in self._blocks:
             block.close()
-        self._blocks = []
+        self._blocks, self._unused = [], None
 
     def _require_life(self) -> None:
         """End a process that has said nothing for too long."""
