@@ -7,6 +7,8 @@ PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 INSTALLED_OLDEST := $(VENV_OLDEST)/.installed
 INSTALLED_ANOMALIB := $(VENV_ANOMALIB)/.installed
+INSTALLED_CAMERAS := $(VENV)/.installed-cameras
+INSTALLED_CAMERAS_OLDEST := $(VENV_OLDEST)/.installed-cameras
 # Two test processes on few cores: one thread for each, where the library lets itself be told.
 TEST_PROCESSES ?= 2
 export VENV VENV_OLDEST VENV_ANOMALIB
@@ -30,19 +32,28 @@ $(INSTALLED_ANOMALIB): $(INSTALLED) constraints-anomalib.txt tools/setup_anomali
 	@tools/setup_anomalib.sh
 	@touch $@
 
+$(INSTALLED_CAMERAS): $(INSTALLED) tools/setup_system.sh tools/setup_cameras.sh
+	@tools/setup_system.sh
+	@tools/setup_cameras.sh $(VENV) constraints.txt
+	@touch $@
+
+$(INSTALLED_CAMERAS_OLDEST): $(INSTALLED_OLDEST) tools/setup_system.sh tools/setup_cameras.sh
+	@tools/setup_system.sh
+	@tools/setup_cameras.sh $(VENV_OLDEST) constraints-oldest.txt
+	@touch $@
+
 demo: $(INSTALLED)  ## Fit, say in words, export, build and inspect on real photographs of solar cells
 	PYTHONPATH=examples $(PYTHON) -m solar_cells
 
 test: lint test-current test-oldest  ## Lint, then all tests, then the device's tests with the oldest versions
 
-test-current: $(INSTALLED) $(INSTALLED_ANOMALIB)  ## All tests
-	@tools/setup_system.sh
+test-current: $(INSTALLED_CAMERAS) $(INSTALLED_ANOMALIB)  ## All tests
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n $(TEST_PROCESSES)
 
-test-oldest: $(INSTALLED_OLDEST)  ## The device's tests with the oldest versions that it allows
+test-oldest: $(INSTALLED_CAMERAS_OLDEST)  ## The device's tests with the oldest versions that it allows
 	$(VENV_OLDEST)/bin/python -m pytest -m "not torch" tests/runtime tests/shared
 
-lint: $(INSTALLED)  ## Check style, types and the direction of imports
+lint: $(INSTALLED_CAMERAS)  ## Check style, types and the direction of imports
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy

@@ -16,7 +16,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "constraints.txt"
-EXTRAS = "dev,demo,evaluate,export,llm,openvino,parquet,postgresql,rtx,station,training"
+EXTRAS = "aravis,dev,demo,evaluate,export,gentl,llm,openvino,parquet,postgresql,rtx,station,training"
 PYTHONS = ("python3.10", "python3.11", "python3.12")
 
 # The other one of each pair is for other machines than the one that asks pip.

@@ -11,6 +11,11 @@ needed=(
     "/usr/lib/x86_64-linux-gnu/girepository-1.0/Aravis-0.8.typelib gir1.2-aravis-0.8"
     "pg_ctl postgresql"
     "faketime faketime"
+    # What PyGObject is built with.
+    "pkg-config pkg-config"
+    "gcc gcc"
+    "/usr/include/gobject-introspection-1.0 libgirepository1.0-dev"
+    "/usr/include/cairo libcairo2-dev"
 )
 
 missing=()
