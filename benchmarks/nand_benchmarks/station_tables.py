@@ -136,7 +136,7 @@ def _stops(seconds: Sequence[float]) -> list[list[str]]:
     if not seconds:
         return []
     what = "SIGTERM to the end of the process, every verdict told and on record: the longest"
-    return [[what, "about 1 s", f"{max(seconds):.2f} s (of {len(seconds)})"]]
+    return [[what, "under 1 s", f"{max(seconds):.2f} s (of {len(seconds)})"]]
 
 
 def _seconds(value: float) -> str:

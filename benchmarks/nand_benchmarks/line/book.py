@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -69,10 +70,12 @@ class Book:
         """All of them, in the order in which they came on record."""
         return list(self._rows())
 
-    def waiting(self) -> int:
-        """Frames that entered and have no verdict on record."""
-        with self._connection() as connection:
-            return int(connection.execute("SELECT count(*) FROM nand_edge_waiting").fetchone()[0])
+    def inspected_lately(self) -> list[int]:
+        """Numbers of the parts that were inspected last."""
+        wanted = "SELECT name FROM nand_edge_frames WHERE reason = 'inspected' ORDER BY id DESC LIMIT 20"
+        with contextlib.closing(self._connection()) as connection:
+            names = [row[0] for row in connection.execute(wanted)]
+        return [number for name in names if (number := number_of(name)) is not None]
 
     def code(self, record: Recorded) -> tuple[Part, int] | None:
         """What the picture of a stream's frame says; None where it was not kept, or has no whole code."""
@@ -81,7 +84,7 @@ class Book:
         return None if image is None else read_code(image.astype("uint8"))
 
     def _rows(self) -> Iterator[Recorded]:
-        with self._connection() as connection:
+        with contextlib.closing(self._connection()) as connection:
             for row in connection.execute(f"SELECT {_COLUMNS} FROM nand_edge_frames ORDER BY id"):  # noqa: S608 - a constant
                 yield Recorded(FrameKey(row[0], row[1], row[2]), *row[3:])
 

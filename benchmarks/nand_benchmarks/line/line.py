@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import sqlite3
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,6 +32,9 @@ _SETTLE_S = 30.0
 _QUIET_S = 1.0
 _LOOK_S = 0.05
 TOPIC = "line"
+
+_BACK = 3
+"""Verdicts of inspected frames that are heard when a line is back."""
 
 
 class Source(str, Enum):
@@ -131,6 +136,28 @@ class Line:
         """End whatever still runs."""
         self.close()
 
+    def is_back(self, after: float, timeout_s: float) -> bool:
+        """Wait until frames that came after a moment are inspected again, and say whether they are.
+
+        Args:
+            after: Seconds of `time.monotonic()`.
+            timeout_s: How long to wait.
+        """
+        until = time.monotonic() + timeout_s
+        if not self.received.wait_for_inspected(after, _BACK, timeout_s):
+            return False
+        if self.plan.source is not Source.PARTS or not self._is_seen_by_all:
+            return True
+        # What is heard at first may have waited in the hot folder since before.
+        book = Book(self.station.state_folder)
+        while time.monotonic() < until:
+            ledger = read_ledger(self._ledger)
+            with contextlib.suppress(sqlite3.OperationalError):
+                if any(ledger[number].at >= after for number in book.inspected_lately()):
+                    return True
+            time.sleep(_LOOK_S)
+        return False
+
     def sign_in(self) -> Page:
         """The live page, as an engineer who signs in."""
         add_user(self.station.state_folder)
@@ -211,9 +238,13 @@ class Line:
     def _seen_state(self) -> Path:
         """The state folder, or a copy where the station has its own view of the disk: SQLite would look past it."""
         state = self.station.state_folder
-        if self.plan.surroundings.root == Path("/"):
+        if self._is_seen_by_all:
             return state
         return Path(shutil.copytree(state, self.folder / "seen", ignore=shutil.ignore_patterns("bundles")))
+
+    @property
+    def _is_seen_by_all(self) -> bool:
+        return self.plan.surroundings.root == Path("/")
 
     def _camera_process(self) -> Process:
         self.camera_port = free_port()

@@ -20,9 +20,6 @@ _PAUSE_S = (0.2, 1.0)
 
 _LAST_S = 1.0
 
-_RECOVERED = 3
-"""Verdicts of inspected frames that must be heard before the next fault."""
-
 LONGEST_RECOVERY_S = 30.0
 
 
@@ -89,7 +86,7 @@ def run_trial(
                 time.sleep(chance.uniform(*_PAUSE_S))
                 outage = fault.happen(line, chance)
                 outages.append(outage)
-                if not line.received.wait_for_inspected(outage.ended, _RECOVERED, LONGEST_RECOVERY_S):
+                if not line.is_back(outage.ended, LONGEST_RECOVERY_S):
                     raise TimeoutError(f"{name}: it did not come back\n{line.station.output()[-3000:]}")
                 on_time(number + 1)
             # So that the last one, too, is followed by frames that came after it.
