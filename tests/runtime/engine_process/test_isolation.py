@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nand_edge.errors import NandEdgeError
 from nand_edge.normality import Normality
-from nand_edge_runtime.engine_process import Engine, EngineFailure, EngineSettings
+from nand_edge_runtime.engine_process import Engine, EngineFailure, EngineSettings, open_engine_process
 from nand_edge_runtime.engine_process.child_process import ChildProcess
 from nand_edge_runtime.engine_process.judged_by import JudgedBy
 from nand_edge_runtime.station.frames import CameraFrame
@@ -283,3 +284,16 @@ def test_a_frame_that_comes_to_one_that_has_just_ended_does_not_wait(toy_bundle:
     assert (raised.value.reason, raised.value.detail) == (Reason.ENGINE_NOT_READY, "the station stops")
     assert time.monotonic() - started < 0.5
     child.end("the station stops")
+
+
+def test_a_start_that_takes_long_can_be_given_up(toy_bundle: Path) -> None:
+    engine = open_engine_process(
+        toy_bundle, EngineSettings(threads=1), normalities=[], threshold=0.5, on_change=lambda _status: None
+    )
+    stop = threading.Event()
+    threading.Timer(0.05, stop.set).start()
+    started = time.monotonic()
+    with pytest.raises(NandEdgeError, match="an order to stop"):
+        engine.start(60.0, stop=stop)
+    engine.close()
+    assert time.monotonic() - started < 1.0
