@@ -28,7 +28,7 @@ from nand_edge_runtime.station.frames import FrameKey
 from nand_edge_runtime.station.hub import Changed, Event, Hub, PartChanged
 from nand_edge_runtime.station.records import FrameRecord, Reason
 
-QUICK = {"timeout_ms": 200, "heartbeat_ms": 50, "reconnect_min_ms": 20, "reconnect_max_ms": 100}
+QUICK = {"timeout_ms": 300, "heartbeat_ms": 50, "reconnect_min_ms": 20, "reconnect_max_ms": 100}
 """Times of an output that a test need not wait long for."""
 
 
