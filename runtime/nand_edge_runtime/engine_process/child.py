@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nand_edge.errors import NandEdgeError
-from nand_edge.inspection import Inspection
 from nand_edge_runtime.engine_process.channel import Channel, ChannelClosedError
+from nand_edge_runtime.engine_process.crossing import facts_of
 from nand_edge_runtime.engine_process.judge import Judge, failure_of
 from nand_edge_runtime.engine_process.judged_by import JudgedBy
 from nand_edge_runtime.engine_process.settings import EngineSettings
@@ -120,10 +119,7 @@ class _Child:
         inspections = judge.judge(list(self._frames.view(message["shape"])))
         side = inspections[0].anomaly_map.shape[0]
         maps = self._maps.view([len(inspections), 3, side, side], np.float32)
-        facts = [
-            {**_facts(inspection), "untouched": _write_maps(place, inspection)}
-            for place, inspection in zip(maps, inspections, strict=True)
-        ]
+        facts = [facts_of(inspection, place) for place, inspection in zip(maps, inspections, strict=True)]
         return {"is": "answer", "id": message["id"], "side": side, "inspections": facts}
 
     def _judged_by(self, message: dict[str, Any]) -> JudgedBy:
@@ -160,27 +156,3 @@ def _step_back(niceness: int) -> None:
     with suppress(OSError):
         # Where the kernel shares the processor among sessions first, niceness counts within a session alone.
         Path("/proc/self/autogroup").write_text(str(niceness), encoding="ascii")
-
-
-def _write_maps(place: NDArray[np.float32], inspection: Inspection) -> bool:
-    """Write base map, final map and suppression map; says whether the first is all, as where no words were needed."""
-    place[0] = inspection.base_map
-    if not inspection.suppression_map.any() and np.array_equal(inspection.anomaly_map, inspection.base_map):
-        return True
-    place[1], place[2] = inspection.anomaly_map, inspection.suppression_map
-    return False
-
-
-def _facts(inspection: Inspection) -> dict[str, Any]:
-    return {
-        "score": inspection.score,
-        "base_score": inspection.base_score,
-        "threshold": inspection.threshold,
-        "verdict": inspection.verdict.value,
-        "clip_ran": inspection.clip_ran,
-        "normalities": inspection.normalities,
-        "latency_ms": inspection.latency_ms,
-        "bundle": inspection.bundle,
-        "taps_run": inspection.taps_run,
-        "score_is_bound": inspection.score_is_bound,
-    }

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
-import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nand_edge.errors import NandEdgeError
-from nand_edge.inspection import Inspection, Verdict
+from nand_edge.inspection import Inspection
 from nand_edge_runtime.engine_process.channel import Channel, ChannelClosedError
+from nand_edge_runtime.engine_process.crossing import inspection_of
 from nand_edge_runtime.engine_process.failure import EngineFailure, too_slow
+from nand_edge_runtime.engine_process.interpreter import ending, start_child
 from nand_edge_runtime.engine_process.judged_by import JudgedBy
 from nand_edge_runtime.engine_process.output_log import OutputLog
 from nand_edge_runtime.engine_process.settings import EngineSettings
@@ -30,18 +28,8 @@ from nand_edge_runtime.engine_process.shared_block import SharedBlock
 from nand_edge_runtime.station.frames import CameraFrame
 from nand_edge_runtime.station.records import Reason
 
-_START = """
-import sys
-sys.path[:] = filter(None, sys.path)
-from nand_edge_runtime.engine_process.child import main
-main()
-"""
-_LIBRARY_PATH = "PYTHONPATH"
 _LOOK_S = 0.05
 _END_S = 0.3
-
-Maps = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
-"""Final map, base map and suppression map, each float32 [M, M]."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +84,7 @@ class ChildProcess:
         self.answered = 0
         self._channel, other = Channel.pair()
         try:
-            self._process = _start(other.fileno())
+            self._process = start_child(other.fileno())
         except OSError:
             self._channel.close()
             raise
@@ -180,7 +168,7 @@ class ChildProcess:
             return self._ended_for
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_LOOK_S)
-        words = _ending(self._process.returncode)
+        words = ending(self._process.returncode)
         last = self._output.last_words(_LOOK_S)
         return f"{words}, its last words: {last}" if last else words
 
@@ -278,26 +266,11 @@ class ChildProcess:
     def _inspections(self, frames: Sequence[CameraFrame], answer: dict[str, Any], started: float) -> list[Inspection]:
         side = int(answer["side"])
         maps = self._blocks["maps"].view([len(frames), 3, side, side], np.float32)
-        inspections = []
-        for frame, facts, drawn in zip(frames, answer["inspections"], maps, strict=True):
-            anomaly_map, base_map, suppression_map = _maps(drawn, untouched=facts.pop("untouched"))
-            latency: dict[str, float] = facts.pop("latency_ms")
-            latency["transfer"] = (time.monotonic() - started) * 1e3 - latency["total"]
-            inspection = Inspection(
-                frame=frame.name,
-                index=frame.key.number,
-                timestamp=frame.timestamp,
-                verdict=Verdict(facts.pop("verdict")),
-                normalities=tuple(facts.pop("normalities")),
-                latency_ms=latency,
-                anomaly_map=anomaly_map,
-                base_map=base_map,
-                suppression_map=suppression_map,
-                region=self._region,
-                **facts,
-            )
-            inspections.append(inspection)
-        return inspections
+        waited_ms = (time.monotonic() - started) * 1e3
+        return [
+            inspection_of(frame, facts, drawn, region=self._region, waited_ms=waited_ms)
+            for frame, facts, drawn in zip(frames, answer["inspections"], maps, strict=True)
+        ]
 
     def _cannot_be_used(self, found: str) -> NandEdgeError:
         return NandEdgeError(
@@ -308,23 +281,6 @@ class ChildProcess:
         )
 
 
-def _maps(drawn: NDArray[np.float32], *, untouched: bool) -> Maps:
-    """The maps as the child wrote them, [3, M, M], in memory of their own."""
-    if untouched:
-        base = drawn[0].copy()
-        return base, base, _nothing_suppressed(len(base))
-    base, final, suppression = drawn.copy()
-    return final, base, suppression
-
-
-@lru_cache(maxsize=1)
-def _nothing_suppressed(side: int) -> NDArray[np.float32]:
-    """The suppression map of most frames, which they share."""
-    zeros = np.zeros((side, side), dtype=np.float32)
-    zeros.flags.writeable = False
-    return zeros
-
-
 def _block(size: int) -> SharedBlock:
     try:
         return SharedBlock.create(size)
@@ -332,30 +288,3 @@ def _block(size: int) -> SharedBlock:
         raise EngineFailure(
             Reason.FRAME_REFUSED, f"no memory for {size} bytes ({error.strerror or type(error).__name__})"
         ) from None
-
-
-def _start(descriptor: int) -> subprocess.Popen[bytes]:
-    # It imports what this process would import, in the same order, and nothing of its working folder.
-    path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)  # noqa: PTH100 - "" is the working directory
-    return subprocess.Popen(  # noqa: S603 - our own interpreter with a constant program
-        [sys.executable, "-c", _START, str(descriptor), str(os.getpid())],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        pass_fds=[descriptor],
-        env={**os.environ, _LIBRARY_PATH: path, "PYTHONSAFEPATH": "1"},
-        start_new_session=True,
-    )
-
-
-def _ending(code: int | None) -> str:
-    if code is None:
-        return "its process does not answer"
-    if code >= 0:
-        return f"its process ended with code {code}"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
-    memory = ", as happens when memory runs out" if name == "SIGKILL" else ""
-    return f"its process was ended by {name}{memory}"
