@@ -147,7 +147,7 @@ def run(
         if what == "fault":
             tiles += maker.push(Taken(BLACK_PIXEL, "", moment, moment, position=position, fault="incomplete"))
             web.append(np.zeros((usual, columns), np.uint8))
-        elif what == "lost" and number:
+        elif what == "lost" and set(happens[:number]) & {"good", "fault"}:
             web.append(np.zeros((height, columns), np.uint8))
         elif what == "away":
             tiles += maker.interrupted("no answer", taken=moment, timestamp=moment)
