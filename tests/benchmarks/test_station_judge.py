@@ -137,7 +137,7 @@ def test_recovery_counts_from_the_outages_end_to_a_frame_that_came_after_it() ->
         receipt.key: Laid(receipt.key.number, Part.GOOD, at)
         for receipt, at in zip(receipts, (0.9, 4.9, 5.1), strict=True)
     }
-    evidence = Evidence([], receipts, laid, Findings(), 0.1, 0)
+    evidence = Evidence([], receipts, [], laid, Findings(), 0.1, 0)
     # The one heard at 5.2 was laid before the end.
     assert recoveries([Outage(4.0, 5.0), Outage(6.0, 6.0)], evidence) == pytest.approx([0.5, float("inf")])
 

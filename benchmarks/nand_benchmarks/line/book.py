@@ -70,6 +70,11 @@ class Book:
         """All of them, in the order in which they came on record."""
         return list(self._rows())
 
+    def states(self) -> list[str]:
+        """Why the station was in each of its states."""
+        with contextlib.closing(self._connection()) as connection:
+            return [row[0] for row in connection.execute("SELECT why FROM nand_edge_states ORDER BY id")]
+
     def inspected_lately(self) -> list[int]:
         """Numbers of the parts that were inspected last."""
         wanted = "SELECT name FROM nand_edge_frames WHERE reason = 'inspected' ORDER BY id DESC LIMIT 20"

@@ -81,6 +81,7 @@ class Evidence:
     Attributes:
         records: All frames on record.
         receipts: All verdicts that the output heard.
+        states: Why the station was in each of its states.
         laid: When each frame came, by its identity, where that can be known.
         findings: What is wrong.
         stop_s: Seconds that the station's stop took.
@@ -89,6 +90,7 @@ class Evidence:
 
     records: list[Recorded]
     receipts: list[Receipt]
+    states: list[str]
     laid: dict[FrameKey, Laid]
     findings: Findings
     stop_s: float
@@ -233,7 +235,7 @@ class Line:
             for record in records
             if (number := _number(record, identities.get(record.key))) is not None and number in ledger
         }
-        return Evidence(records, receipts, laid, findings, stop_s, len(self.station.restarts))
+        return Evidence(records, receipts, book.states(), laid, findings, stop_s, len(self.station.restarts))
 
     def _seen_state(self) -> Path:
         """The state folder, or a copy where the station has its own view of the disk: SQLite would look past it."""

@@ -76,6 +76,7 @@ def run_trial(
     Raises:
         FaultNotHereError: It cannot happen on this machine.
         TimeoutError: The line did not come back by itself.
+        RuntimeError: Nothing shows that the fault happened.
     """
     fault: Fault = FAULTS[name]()
     chance = random.Random(f"{name} {seed}")  # noqa: S311 - when faults fall, not a secret
@@ -94,6 +95,8 @@ def run_trial(
             evidence = line.finish(was_killed=fault.kills_station)
     finally:
         fault.close()
+    if not fault.left_its_trace(evidence):
+        raise RuntimeError(f"{name}: nothing on the line shows that it happened")
     back = recoveries(outages, evidence)
     if not all(map(math.isfinite, back)):
         raise TimeoutError(f"{name}: after an outage no frame was inspected any more: {back}")

@@ -9,11 +9,12 @@ import struct
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
 
 from nand_benchmarks.line.faults.protocol import Fault, FaultNotHereError
-from nand_benchmarks.line.line import Line, Plan
+from nand_benchmarks.line.line import Evidence, Line, Plan
 from nand_benchmarks.line.outage import Outage
 from nand_benchmarks.line.station_process import Surroundings
 
@@ -63,3 +64,8 @@ class ClockSetBack(Fault):
         with self._offset.open("r+b") as stream, mmap.mmap(stream.fileno(), _OFFSET.size) as place:
             place[:] = _OFFSET.pack(-self._hours * _HOUR_S)
         return Outage(began, began)
+
+    def left_its_trace(self, evidence: Evidence) -> bool:
+        """A frame was taken an hour before the one that came before it."""
+        moments = [record.timestamp for record in evidence.records]
+        return any(later < earlier - _HOUR_S / 2 for earlier, later in pairwise(moments))

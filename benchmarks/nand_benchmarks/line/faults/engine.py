@@ -22,6 +22,7 @@ class EngineKilled(Fault):
 
     title: ClassVar[str] = "engine process killed"
     how: ClassVar[str] = "SIGKILL"
+    trace: ClassVar[str] = "engine is reconnecting"
 
     def happen(self, line: Line, chance: random.Random) -> Outage:  # noqa: ARG002 - it has no length
         """A blow: nothing stands in the way of its return."""
@@ -41,6 +42,7 @@ class EngineGivesNaN(Fault):
 
     title: ClassVar[str] = "engine returns NaN"
     how: ClassVar[str] = "most pictures such that the detector gives NaN for them, 0.3 to 0.8 s"
+    trace: ClassVar[str] = "score is not a number"
 
     def happen(self, line: Line, chance: random.Random) -> Outage:
         """For most parts it does."""

@@ -25,7 +25,8 @@ class DatabaseLocked(Fault):
     """Another program keeps the history's database for itself."""
 
     title: ClassVar[str] = "database locked"
-    how: ClassVar[str] = "another process's exclusive transaction on the SQLite file, 0.5 to 3 s"
+    how: ClassVar[str] = "another process's exclusive transaction on the SQLite file, 2.5 to 4 s"
+    trace: ClassVar[str] = "history is reconnecting"
 
     def happen(self, line: Line, chance: random.Random) -> Outage:
         """Lock it, and let it go."""
@@ -34,7 +35,7 @@ class DatabaseLocked(Fault):
         try:
             connection.execute("BEGIN EXCLUSIVE")
             with Outage.during() as outage:
-                time.sleep(chance.uniform(0.5, 3.0))
+                time.sleep(chance.uniform(2.5, 4.0))
                 connection.execute("ROLLBACK")
         finally:
             connection.close()
@@ -45,7 +46,8 @@ class DiskFull(Fault):
     """The disk that holds journal, history and pictures has no room left."""
 
     title: ClassVar[str] = "disk full"
-    how: ClassVar[str] = f"state folder on a file system of {_DISK_MEGABYTES} MB, filled to the last byte, 0.5 to 2 s"
+    how: ClassVar[str] = f"state folder on a file system of {_DISK_MEGABYTES} MB, filled to the last byte, 1 to 2 s"
+    trace: ClassVar[str] = "history is reconnecting"
 
     def __init__(self) -> None:
         self._disk: SmallDisk | None = None
@@ -71,7 +73,7 @@ class DiskFull(Fault):
         with filling.open("wb", buffering=0) as stream, contextlib.suppress(OSError):
             while True:
                 stream.write(_PIECE)
-        until = time.monotonic() + chance.uniform(0.5, 2.0)
+        until = time.monotonic() + chance.uniform(1.0, 2.0)
         while time.monotonic() < until:
             # What others free meanwhile is taken too.
             with filling.open("ab", buffering=0) as stream, contextlib.suppress(OSError):

@@ -19,6 +19,7 @@ class OutputDown(Fault):
 
     title: ClassVar[str] = "output server down"
     how: ClassVar[str] = "HTTP server killed by SIGKILL, started again after 0.2 to 1.5 s"
+    trace: ClassVar[str] = "output plc is reconnecting"
 
     def happen(self, line: Line, chance: random.Random) -> Outage:
         """End it and start it again."""
@@ -35,6 +36,7 @@ class BrokerRestarted(Fault):
 
     title: ClassVar[str] = "broker restarted"
     how: ClassVar[str] = "mosquitto ended by SIGTERM, started again after 0 to 1 s"
+    trace: ClassVar[str] = "output plc is reconnecting"
 
     def plan(self, folder: Path) -> Plan:  # noqa: ARG002 - as in the protocol
         """Verdicts by MQTT.

@@ -24,6 +24,7 @@ class SourceUnplugged(Fault):
 
     title: ClassVar[str] = "source unplugged and back"
     how: ClassVar[str] = "network camera behind a relay that lets nothing through, without a word, 0.5 to 2 s"
+    trace: ClassVar[str] = "camera stream is reconnecting"
 
     def plan(self, folder: Path) -> Plan:  # noqa: ARG002 - as in the protocol
         """A stream over HTTP."""
@@ -43,6 +44,7 @@ class DriverHangs(Fault):
 
     title: ClassVar[str] = "driver hang"
     how: ClassVar[str] = "process of the camera's driver stopped by SIGSTOP in the middle of a read, for good"
+    trace: ClassVar[str] = "camera stream is reconnecting"
 
     def plan(self, folder: Path) -> Plan:  # noqa: ARG002 - as in the protocol
         """A stream over HTTP."""
@@ -61,6 +63,7 @@ class RtspServerKilled(Fault):
 
     title: ClassVar[str] = "RTSP server killed and restarted"
     how: ClassVar[str] = "SIGKILL, started again after 0.2 to 1 s"
+    trace: ClassVar[str] = "camera stream is reconnecting"
 
     def plan(self, folder: Path) -> Plan:  # noqa: ARG002 - as in the protocol
         """A stream over RTSP."""
@@ -81,6 +84,7 @@ class CorruptFrames(Fault):
 
     title: ClassVar[str] = "corrupt frames"
     how: ClassVar[str] = "most files of a hot folder cut short, 0.3 to 0.8 s"
+    trace: ClassVar[str] = "frame cannot be inspected"
 
     def happen(self, line: Line, chance: random.Random) -> Outage:
         """Most of them are; some of the others are bad parts."""
