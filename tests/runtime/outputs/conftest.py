@@ -446,14 +446,16 @@ class Broker(Peer):
         self._receive()
 
     def kill(self) -> None:
-        if self._receiver is not None:
-            self._receiver.disconnect()
-            self._receiver.loop_stop()
-            self._receiver = None
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait(5)
-            self._process = None
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait(5)
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            # First it reads what the broker had sent.
+            wait_until(lambda: not receiver.is_connected(), "the receiver sees that the broker is gone")
+            receiver.disconnect()
+            receiver.loop_stop()
 
     def _listens(self) -> bool:
         with socket.socket() as one:
@@ -464,7 +466,7 @@ class Broker(Peer):
         from paho.mqtt.enums import CallbackAPIVersion
 
         subscribed = threading.Event()
-        receiver = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="receiver")
+        receiver = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="receiver", reconnect_on_failure=False)
         if self.credentials is not None:
             receiver.username_pw_set(*self.credentials)
         receiver.on_connect = lambda client, *_: client.subscribe("line/3/#", 1)

@@ -75,22 +75,28 @@ def test_a_cut_cable_and_a_peer_that_hangs(peer: Any, cable: Any, line: Any, unt
 
 
 @every_peer
-def test_a_peer_that_is_down_at_the_start_and_killed_later(peer: Any, line: Any, until: Until) -> None:
+def test_a_peer_that_is_down_at_the_start_and_killed_later(peer: Any, cable: Any, line: Any, until: Until) -> None:
     peer.kill()
-    running = line(peer.settings(peer.port))
+    running = line(peer.settings(cable.port))
     traffic = running.traffic()
     until(lambda: running.states()[-1] == "reconnecting", "the output says that it cannot connect")
     assert "plc" in running.gate.blocked()
-    peer.start()
-    running.up()
+
+    def start() -> None:
+        """The broker's receiver is there before the station is: what comes earlier, nobody would hear."""
+        cable.cut()
+        peer.start()
+        cable.plug_in()
+        running.up()
+
+    start()
     time.sleep(0.05)
     killed = time.monotonic()
     peer.kill()
     until(running.gate.blocked, "the gate is blocked", _NOTICED_S)
     assert time.monotonic() - killed < _NOTICED_S
     time.sleep(0.1)
-    peer.start()
-    running.up()
+    start()
     time.sleep(0.05)
     records = traffic.stop()
     until(lambda: len(peer.verdicts) >= len(records), "all verdicts")
