@@ -179,11 +179,12 @@ def test_the_history_is_filtered_and_a_pass_explained(visit: Open) -> None:
     because = page.locator("#because")
     because.wait_for()
     assert "The base detector alone would have rejected it" in because.inner_text()
-    assert "“bright region” counts what it found as normal" in because.inner_text()
+    assert "By the words “bright region”, what it found is normal" in because.inner_text()
     assert page.locator(".panel").count() == 4
     becomes(page, "[...document.querySelectorAll('.panel img')].every(image => image.naturalWidth > 0)")
     page.click("#back")
     page.wait_for_url("**/history?suppressed=true")
+    page.locator("#csv[href*=suppressed]").wait_for()
     with page.expect_download() as download:
         page.click("#csv")
     assert Path(download.value.path()).read_text(encoding="utf-8-sig").startswith("run,camera,number")

@@ -47,7 +47,7 @@ function because(record, words) {
   }
   const [final, base, threshold] = [score(record.score), score(record.base_score), score(record.threshold)];
   if (record.suppressed) {
-    return `The base detector alone would have rejected it: its score ${base} reaches the threshold ${threshold}. ${quoted(record, words)} what it found as normal, and what is left scores ${record.score_is_bound ? "at most " : ""}${final}.`;
+    return `The base detector alone would have rejected it: its score ${base} reaches the threshold ${threshold}. By the words ${quoted(record, words)}, what it found is normal, and what is left scores ${record.score_is_bound ? "at most " : ""}${final}.`;
   }
   if (record.verdict === "pass") {
     return `The base detector found nothing: its score ${base} stays below the threshold ${threshold}. No words were needed.`;
@@ -56,10 +56,10 @@ function because(record, words) {
   return `The score ${record.score_is_bound ? "is at least " : ""}${final} and reaches the threshold ${threshold}, though the words in force were taken into account.`;
 }
 
-/** “dark stain” counts, or “dark stain” and “scratch” count. */
+/** The words “dark stain”, or “dark stain” and “scratch”. */
 function quoted(record, words) {
   const texts = record.normalities.map((name) => `“${words[name] || name}”`);
-  return `${texts.join(", ").replace(/, ([^,]*)$/, " and $1")} ${texts.length === 1 ? "counts" : "count"}`;
+  return texts.join(", ").replace(/, ([^,]*)$/, " and $1");
 }
 
 function pictures(record, views) {

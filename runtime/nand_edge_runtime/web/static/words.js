@@ -143,6 +143,7 @@ function showOutcome(told, asked) {
     gallery("Would pass from now on", passed, told.newly_passed),
     gallery("Would be rejected from now on", rejected, told.newly_rejected),
   );
+  the("outcome").scrollIntoView({ behavior: "smooth", block: "start" });
 }
 
 function summary(told) {
