@@ -19,6 +19,7 @@ DOCUMENTS = (
     ROOT / "README.md",
     ROOT / "docs/speed.md",
     ROOT / "docs/station.md",
+    ROOT / "docs/line-scan.md",
     ROOT / "export/nand_edge_export/clip/nand_tiny/MODEL_CARD.md",
 )
 RESULTS = ROOT / "benchmarks" / "results"

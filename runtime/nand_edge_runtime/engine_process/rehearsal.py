@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from nand_edge.errors import NandEdgeError
@@ -16,7 +17,7 @@ from nand_edge_runtime.engine_process.settings import EngineSettings
 from nand_edge_runtime.station.control import InForce, Rehearsal, Rehearsed
 from nand_edge_runtime.station.frames import CameraFrame
 from nand_edge_runtime.station.hub import Decided
-from nand_edge_runtime.station.records import inspected
+from nand_edge_runtime.station.records import Judge, inspected
 from nand_edge_runtime.station.states import PartStatus
 
 _NICENESS = 19
@@ -40,6 +41,7 @@ def rehearse(
     settings: EngineSettings,
     on_progress: Progress | None,
     stop: threading.Event,
+    judges: Mapping[str, Judge] | None = None,
 ) -> Rehearsal:
     """Judge frames by what is in force and by what is proposed, in an engine of its own at the lowest priority.
 
@@ -53,6 +55,7 @@ def rehearse(
         settings: The line's engine: the same target and precision judge here.
         on_progress: Told how many frames are done, and of how many.
         stop: Ends it.
+        judges: What a camera's inspections go through before they count, as on the line.
 
     Raises:
         NandEdgeError: There is no frame, the engine does not judge one, or it was stopped.
@@ -68,7 +71,8 @@ def rehearse(
     try:
         _start(engine, stop)
         tell = on_progress or (lambda _done, _total: None)
-        return _rehearsed(engine, frames, proposed, proposed_normalities, tell=tell, stop=stop)
+        judged = _Judged(engine, stop, dict(judges or {}))
+        return _rehearsed(engine, frames, proposed, proposed_normalities, tell=tell, judged=judged)
     finally:
         done.set()
         engine.close()
@@ -100,6 +104,40 @@ def _nobody(_status: PartStatus) -> None:
     """Nobody is told: it is no part of the station."""
 
 
+@dataclass(frozen=True)
+class _Judged:
+    """Judges frames as the line does.
+
+    Attributes:
+        engine: The engine of its own.
+        stop: Ends it.
+        judges: By camera, see `rehearse`.
+    """
+
+    engine: Engine
+    stop: threading.Event
+    judges: Mapping[str, Judge]
+
+    def __call__(self, frame: Decided) -> Inspection:
+        """Judge a frame, then rest for as long as that took: a graphics processor knows no low priority."""
+        started = time.monotonic()
+        try:
+            (inspection,) = self.engine.inspect([_again(frame)], timeout_s=_FRAME_S)
+        except EngineFailure as failure:
+            if self.stop.is_set():
+                raise _stopped() from None
+            raise NandEdgeError(
+                f"rehearsal with frame {frame.record.name!r}",
+                found=str(failure),
+                needed="an engine that judges it",
+                do="try it again, with fewer frames if memory is short",
+            ) from None
+        if self.stop.wait(min(time.monotonic() - started, _LONGEST_REST_S)):
+            raise _stopped()
+        judge = self.judges.get(frame.record.key.camera)
+        return inspection if judge is None else judge(frame.record.name, inspection)
+
+
 def _rehearsed(
     engine: Engine,
     frames: Sequence[Decided],
@@ -107,19 +145,19 @@ def _rehearsed(
     proposed_normalities: Sequence[Normality],
     *,
     tell: Progress,
-    stop: threading.Event,
+    judged: _Judged,
 ) -> Rehearsal:
     """Judge all frames by the one, then by the other; half a frame is done with its first judgement."""
     total = len(frames)
     tell(0, total)
     now = []
     for place, frame in enumerate(frames, start=1):
-        now.append(_verdict(frame, _judge(engine, frame, stop)))
+        now.append(_verdict(frame, judged(frame)))
         tell(place // 2, total)
     engine.put_in_force(proposed_normalities, proposed.threshold)
     rehearsed = []
     for place, frame in enumerate(frames, start=1):
-        inspection = _judge(engine, frame, stop)
+        inspection = judged(frame)
         rehearsed.append(
             Rehearsed(
                 key=frame.record.key,
@@ -132,25 +170,6 @@ def _rehearsed(
         )
         tell((total + place) // 2, total)
     return Rehearsal(proposed, tuple(rehearsed))
-
-
-def _judge(engine: Engine, frame: Decided, stop: threading.Event) -> Inspection:
-    """Judge a frame, then rest for as long as that took: a graphics processor knows no low priority."""
-    started = time.monotonic()
-    try:
-        (inspection,) = engine.inspect([_again(frame)], timeout_s=_FRAME_S)
-    except EngineFailure as failure:
-        if stop.is_set():
-            raise _stopped() from None
-        raise NandEdgeError(
-            f"rehearsal with frame {frame.record.name!r}",
-            found=str(failure),
-            needed="an engine that judges it",
-            do="try it again, with fewer frames if memory is short",
-        ) from None
-    if stop.wait(min(time.monotonic() - started, _LONGEST_REST_S)):
-        raise _stopped()
-    return inspection
 
 
 def _again(frame: Decided) -> CameraFrame:

@@ -32,7 +32,7 @@ class LogSettings(Settings):
     level: LogLevel = Field(default=LogLevel.INFO, description="debug, info, warning or error.")
     format: LogFormat = Field(default=LogFormat.TEXT, description="text for people, or json: one object a line.")
     file: Path | None = Field(
-        default=None, description="Also write to this file; a relative path counts from the start folder."
+        default=None, description="Also write to this file; a relative path counts from the settings file's folder."
     )
     file_megabytes: float = Field(default=16, gt=0, le=1024, description="A file of this size is put aside.")
     files_kept: int = Field(default=4, ge=1, le=99, description="How many files that were put aside are kept.")

@@ -176,6 +176,13 @@ class StationControl(Protocol):
             NandEdgeError: The bundle has no text encoder, or the name is taken or no name.
         """
 
+    def begin_roll(self, camera: str, name: str, *, who: str) -> None:
+        """End a line-scan camera's roll and begin another one.
+
+        Raises:
+            NandEdgeError: It is no line-scan camera, the name cannot be printed, or the disk takes no file.
+        """
+
     def pause(self, *, who: str) -> None:
         """Inspect no more frames: each that comes is a reject until `resume`."""
 

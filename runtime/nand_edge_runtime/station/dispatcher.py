@@ -13,7 +13,7 @@ from nand_edge.inspection import Inspection
 from nand_edge_runtime.engine_process import EngineFailure
 from nand_edge_runtime.station.accounts import Accounts
 from nand_edge_runtime.station.frames import CameraFrame
-from nand_edge_runtime.station.records import Reason, inspected
+from nand_edge_runtime.station.records import Judge, Reason, inspected
 from nand_edge_runtime.station.turns import Feed, Turns
 
 _LOG = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ class Dispatcher:
         normalities_sha256: Gives the hash of the normalities of these names.
         beat: Called at every turn: the sign of life for a watchdog.
         batches: How many frames of a camera may go through the engine at once; 1 where it is not named.
+        judges: What a camera's inspections go through before they count, such as the trusted part of a tile.
     """
 
     def __init__(
@@ -55,12 +56,13 @@ class Dispatcher:
         normalities_sha256: Callable[[tuple[str, ...]], str],
         beat: Callable[[], None],
         batches: Mapping[str, int] | None = None,
+        judges: Mapping[str, Judge] | None = None,
     ) -> None:
         self._feeds = dict(feeds)
         self._deadlines_s = {name: deadline_ms / 1e3 for name, (_, deadline_ms) in feeds.items()}
         self._engine, self._accounts = engine, accounts
         self._hash, self._beat = normalities_sha256, beat
-        self._batches = dict(batches or {})
+        self._batches, self._judges = dict(batches or {}), dict(judges or {})
         self._turns = Turns(list(feeds.values()))
         self._not_late: deque[CameraFrame] = deque()
         self._wake, self._stopping, self._paused = threading.Event(), threading.Event(), threading.Event()
@@ -184,6 +186,9 @@ class Dispatcher:
         if now > self._deadline(frame):
             self._accounts.reject(frame, Reason.DEADLINE, "the engine was too slow")
             return
+        judge = self._judges.get(frame.key.camera)
+        if judge is not None:
+            inspection = judge(frame.name, inspection)
         record = inspected(
             frame,
             inspection,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -116,6 +117,10 @@ _PLAIN = (
     "name", "timestamp", "detail", "position", "device_timestamp_ns", "dropped_before", "score", "base_score",
     "threshold", "suppressed", "clip_ran", "score_is_bound", "normalities_sha256", "bundle",
 )  # fmt: skip
+
+
+Judge = Callable[[str, Inspection], Inspection]
+"""Given a frame's name and its inspection, the inspection that counts."""
 
 
 def inspected(

@@ -17,6 +17,8 @@ from nand_edge.bundle import open_bundle
 from nand_edge.errors import NandEdgeError
 from nand_edge_runtime.normalities import activate
 from nand_edge_runtime.observability import ServiceManager, metrics_of, routes, set_up_logging
+from nand_edge_runtime.outputs import RejectGate
+from nand_edge_runtime.station.hub import Hub
 from nand_edge_runtime.station.settings import StationSettings
 from nand_edge_runtime.station.station import Station
 from nand_edge_runtime.web import WebServer
@@ -95,10 +97,12 @@ def _checked(settings: StationSettings) -> dict[str, Any]:
     """What a station of these settings would be.
 
     Raises:
-        NandEdgeError: The bundle is damaged, or a normality does not fit.
+        NandEdgeError: The bundle is damaged, a normality does not fit, or an output lacks something.
     """
     bundle = open_bundle(settings.bundle)
     active = activate(bundle, settings.normalities)
+    # Made, not started: packages, variables and certificates that are missing are found without telling anybody.
+    RejectGate(settings.gate, settings.output, hub=Hub())
     threshold = bundle.manifest.threshold.value if settings.threshold is None else settings.threshold
     return {
         "station": settings.name,

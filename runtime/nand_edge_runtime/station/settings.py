@@ -94,6 +94,17 @@ class StationSettings(Settings):
                     raise ValueError(f"found camera {name[:80]!r} in {place}, needed one of {', '.join(known)}")
         return self
 
+    @model_validator(mode="after")
+    def _patient_heartbeat(self) -> StationSettings:
+        """A heartbeat that a frame within its deadline could stop would be a false alarm."""
+        longest = max(camera.deadline_ms for camera in self.camera)
+        if self.output and self.gate.heartbeat_timeout_ms <= longest:
+            raise ValueError(
+                f"found gate.heartbeat_timeout_ms {self.gate.heartbeat_timeout_ms:g}, "
+                f"needed more than the longest deadline_ms, {longest:g}"
+            )
+        return self
+
 
 def read_settings(path: Path) -> StationSettings:
     """Read and check a settings file; relative paths in it count from its folder.

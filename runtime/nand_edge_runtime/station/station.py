@@ -15,12 +15,14 @@ from nand_edge_runtime.cameras import CameraFeed
 from nand_edge_runtime.engine_process import open_engine_process
 from nand_edge_runtime.engine_process.rehearsal import rehearse
 from nand_edge_runtime.history import History
+from nand_edge_runtime.line_scan import RollBook, judge_trusted
 from nand_edge_runtime.outputs import RejectGate
 from nand_edge_runtime.station.accounts import Accounts
 from nand_edge_runtime.station.control import InForce, NormalityEntry, Rehearsal, Status
 from nand_edge_runtime.station.dispatcher import Dispatcher
 from nand_edge_runtime.station.frames import FrameKey
 from nand_edge_runtime.station.hub import Changed, Decided, Entered, Event, Hub, PartChanged, StateChanged
+from nand_edge_runtime.station.loading import Loading
 from nand_edge_runtime.station.lock import FolderLock
 from nand_edge_runtime.station.pinned_bundle import pin, swapped
 from nand_edge_runtime.station.recent import Recent
@@ -83,13 +85,18 @@ class Station:
                 )
                 for camera in settings.camera
             }
+            line_scans = {camera.name: camera.line_scan for camera in settings.camera if camera.line_scan}
+            self._judges = dict.fromkeys(line_scans, judge_trusted)
+            self._rolls = RollBook(line_scans, settings.state_folder, self.hub) if line_scans else None
+            self._told_alive = beat
             self._dispatcher = Dispatcher(
                 {camera.name: (self._feeds[camera.name], camera.deadline_ms) for camera in settings.camera},
                 self._engine,
                 self._accounts,
                 normalities_sha256=self._words.sha256,
-                beat=beat,
-                batches={camera.name: camera.line_scan.batch for camera in settings.camera if camera.line_scan},
+                beat=self._beat,
+                batches={name: line_scan.batch for name, line_scan in line_scans.items()},
+                judges=self._judges,
             )
             self._changing, self._rehearsing = threading.Lock(), threading.Lock()
             self._stopping = threading.Event()
@@ -105,9 +112,13 @@ class Station:
         Raises:
             NandEdgeError: The engine or the history cannot be used at all, or it was stopped.
         """
+        # The engine takes longest, so it loads while all else starts.
+        loading = Loading(lambda: self._engine.start(_ENGINE_START_S, stop=stop))
         self.history.start()
         self._gate.start()
-        self._engine.start(_ENGINE_START_S, stop=stop)
+        if self._rolls is not None:
+            self._rolls.start()
+        loading.wait()
         self._dispatcher.start()
         for feed in self._feeds.values():
             feed.start()
@@ -123,6 +134,8 @@ class Station:
         self._dispatcher.stop()
         self._gate.stop()
         self._engine.close()
+        if self._rolls is not None:
+            self._rolls.stop()
         self.history.stop(0.3)
         self._lock.release()
 
@@ -195,6 +208,7 @@ class Station:
                 proposed=proposed,
                 proposed_normalities=self._words.choices(proposed),
                 settings=self.settings.engine,
+                judges=self._judges,
                 on_progress=on_progress,
                 stop=self._stopping,
             )
@@ -234,17 +248,39 @@ class Station:
         self._states.resumed()
         self.hub.publish(Changed(who, "resumed the station"))
 
+    def begin_roll(self, camera: str, name: str, *, who: str) -> None:
+        """End a line-scan camera's roll and begin another one.
+
+        Raises:
+            NandEdgeError: It is no line-scan camera, the name cannot be printed, or the disk takes no file.
+        """
+        if self._rolls is None:
+            raise NandEdgeError(
+                f"camera {camera[:80]!r}",
+                found="no line-scan camera in this station",
+                needed="a camera with a table line_scan",
+                do="rolls are of webs: other cameras have none",
+            )
+        self._rolls.begin_roll(camera, name)
+        self.hub.publish(Changed(who, f"began roll {name!r}", {"camera": camera}))
+
     def finished(self) -> bool:
-        """Whether every camera has come to the end of its folder or video, and every frame has its verdict."""
-        ended = all(feed.status().state is PartState.FINISHED for feed in self._feeds.values())
-        return ended and self._accounts.settled()
+        """Whether no camera gives anything more, and every frame has its verdict."""
+        over = (PartState.FINISHED, PartState.FAILED)
+        return all(feed.status().state in over for feed in self._feeds.values()) and self._accounts.settled()
+
+    def _beat(self) -> None:
+        """The dispatcher turns: the service manager and the outputs' heartbeat are told."""
+        self._gate.alive()
+        self._told_alive()
 
     def _wake(self) -> None:
         self._dispatcher.wake()
 
     def _parts(self) -> tuple[PartStatus, ...]:
         feeds = (feed.status() for feed in self._feeds.values())
-        return (*feeds, self._engine.status(), *self._gate.statuses(), self.history.status())
+        rolls = () if self._rolls is None else (self._rolls.status(),)
+        return (*feeds, self._engine.status(), *self._gate.statuses(), self.history.status(), *rolls)
 
     def _write_down(self, event: Event) -> None:
         if isinstance(event, Changed):

@@ -9,7 +9,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +32,14 @@ class Session:
 
     Attributes:
         user: The user's name.
-        until: Seconds since 1970 when it ends.
+        until: Seconds since 1970 when it ends, for the next start of the station.
+        ends: The same moment of a clock that nobody sets.
         password_changed: When the user's password was set: with another one, the session has ended.
     """
 
     user: str
     until: float
+    ends: float
     password_changed: float
 
 
@@ -48,12 +50,19 @@ class Sessions:
         file: Where their hashes are kept; None keeps them in memory.
         hours: How long a session lasts.
         clock: Seconds since 1970.
+        steady: Seconds that only go forward: what sessions that began in this run end by.
     """
 
-    def __init__(self, file: Path | None, hours: float, clock: Callable[[], float] = time.time) -> None:
-        self._file, self._seconds, self._clock = file, hours * 3600.0, clock
+    def __init__(
+        self,
+        file: Path | None,
+        hours: float,
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._file, self._seconds, self._clock, self._steady = file, hours * 3600.0, clock, steady
         self._lock = threading.Lock()
-        self._sessions: dict[str, Session] = _kept(file)
+        self._sessions: dict[str, Session] = self._kept()
 
     def begin(self, user: User) -> str:
         """Sign a user in, and give the token: the only time that it is known here."""
@@ -65,7 +74,8 @@ class Sessions:
                 del self._sessions[key]
             while len(self._sessions) >= _MOST:
                 del self._sessions[next(iter(self._sessions))]
-            self._sessions[_hash(token)] = Session(user.name, self._clock() + self._seconds, user.changed)
+            until, ends = self._clock() + self._seconds, self._steady() + self._seconds
+            self._sessions[_hash(token)] = Session(user.name, until, ends, user.changed)
             self._keep()
         return token
 
@@ -75,9 +85,7 @@ class Sessions:
             return None
         with self._lock:
             session = self._sessions.get(_hash(token))
-        now = self._clock()
-        # One that lasts longer than a new one could was begun before the clock was set back.
-        return session if session and now < session.until <= now + self._seconds else None
+        return session if session and self._steady() < session.ends else None
 
     def end(self, token: str) -> None:
         """Sign out."""
@@ -92,14 +100,32 @@ class Sessions:
             self._keep()
 
     def _forget_old(self) -> None:
-        now = self._clock()
-        self._sessions = {key: session for key, session in self._sessions.items() if now < session.until}
+        now = self._steady()
+        self._sessions = {key: session for key, session in self._sessions.items() if now < session.ends}
+
+    def _kept(self) -> dict[str, Session]:
+        """The sessions of earlier runs that have not ended; none lasts longer than a new one."""
+        if self._file is None:
+            return {}
+        now, steady = self._clock(), self._steady()
+        sessions = {}
+        try:
+            document: dict[str, Any] = read_private(self._file) or {}
+            for key, kept in list(document.get("sessions", {}).items())[:_MOST]:
+                left = min(float(kept["until"]) - now, self._seconds)
+                if left > 0:
+                    sessions[str(key)] = Session(
+                        str(kept["user"]), now + left, steady + left, float(kept["password_changed"])
+                    )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            _LOG.warning("earlier sessions are lost, everybody signs in again (%s)", type(error).__name__)
+        return sessions
 
     def _keep(self) -> None:
         if self._file is None:
             return
         try:
-            write_private(self._file, {"sessions": {key: asdict(kept) for key, kept in self._sessions.items()}})
+            write_private(self._file, {"sessions": {key: _document(kept) for key, kept in self._sessions.items()}})
         except OSError as error:
             _LOG.warning("sessions are not kept over a restart (%s)", error.strerror or type(error).__name__)
 
@@ -109,19 +135,9 @@ def change_token(token: str) -> str:
     return hmac.new(token.encode(), b"change", hashlib.sha256).hexdigest()
 
 
+def _document(session: Session) -> dict[str, Any]:
+    return {"user": session.user, "until": session.until, "password_changed": session.password_changed}
+
+
 def _hash(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
-
-
-def _kept(file: Path | None) -> dict[str, Session]:
-    if file is None:
-        return {}
-    try:
-        document: dict[str, Any] = read_private(file) or {}
-        return {
-            str(key): Session(str(kept["user"]), float(kept["until"]), float(kept["password_changed"]))
-            for key, kept in list(document.get("sessions", {}).items())[:_MOST]
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        _LOG.warning("earlier sessions are lost, everybody signs in again (%s)", type(error).__name__)
-        return {}

@@ -29,7 +29,8 @@ class WebSettings(Settings):
         description="Further names by which browsers reach it; addresses and this machine's own name always do.",
     )
     tls_certificate: Path | None = Field(
-        default=None, description="PEM file with the certificate and those above it; relative to the start folder."
+        default=None,
+        description="PEM file with the certificate and those above it; relative to the settings file's folder.",
     )
     tls_key: Path | None = Field(default=None, description="PEM file with the certificate's key, without a password.")
     plain_http: bool = Field(
