@@ -151,6 +151,7 @@ def test_every_answer_carries_its_headers(anna: Visitor, path: str) -> None:
     policy = headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
+    assert "form-action 'none'" in policy  # a form sent without its script would put a password into the address
     assert "unsafe" not in policy
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["cache-control"] == ("no-cache" if path == "/static/style.css" else "no-store")

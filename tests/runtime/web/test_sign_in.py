@@ -211,17 +211,22 @@ def test_no_hash_no_password_however_long() -> None:
     assert not is_password("anything", "no hash at all")
 
 
-def test_sessions_end_by_the_clock_and_with_a_clock_set_back() -> None:
-    clock = Clock()
-    sessions = Sessions(None, 1.0, clock)
+def test_sessions_end_in_time_whatever_the_clock_is_set_to(tmp_path: Path) -> None:
+    wall, steady = Clock(), Clock()
+    sessions = Sessions(tmp_path / "sessions.json", 1.0, wall, steady)
     token = sessions.begin(User("anna", Role.VIEWER, "", 0.0))
+    wall.now -= 7200
     assert sessions.find(token)
-    clock.now += 3599
+    steady.now += 3599
     assert sessions.find(token)
-    clock.now += 2
+    later = Sessions(tmp_path / "sessions.json", 1.0, wall, steady)
+    assert later.find(token)
+    steady.now += 2
     assert sessions.find(token) is None
-    clock.now -= 7200
-    assert sessions.find(token) is None
+    steady.now += 3600
+    assert later.find(token) is None
+    wall.now += 14400
+    assert Sessions(tmp_path / "sessions.json", 1.0, wall, steady).find(token) is None
 
 
 def test_sessions_do_not_grow_without_end() -> None:

@@ -51,6 +51,11 @@ export function whenSent(form, action) {
   });
 }
 
+/** Lets people touch the page: its script hears of it from now on. */
+export function ready() {
+  document.querySelector("main").inert = false;
+}
+
 /** Fills the header and follows the station; `on` has functions by the kind of message. */
 export async function begin({ pictures = false, on = {} } = {}) {
   whenClicked(the("theme"), changeTheme);
@@ -60,6 +65,7 @@ export async function begin({ pictures = false, on = {} } = {}) {
   show(the("sign-in"), me.user === null);
   for (const node of document.querySelectorAll("[data-needs]")) show(node, may(node.dataset.needs));
   new Stream(pictures, on);
+  ready();
   return me;
 }
 

@@ -1,7 +1,7 @@
 // The sign-in, and the first password of one's own.
 
 import { show, the } from "./dom.js";
-import { post, takeVisitor, whenSent } from "./shell.js";
+import { post, ready, takeVisitor, whenSent } from "./shell.js";
 
 let old = "";
 
@@ -26,3 +26,5 @@ whenSent(the("first"), async ({ new: chosen, again }) => {
   await post("/api/password", { old, new: chosen });
   goOn();
 });
+ready();
+the("enter").elements.name.focus();
