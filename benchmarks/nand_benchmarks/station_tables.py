@@ -24,13 +24,16 @@ def fault_table(figures: Mapping[str, Mapping[str, Any]], where: str) -> Table:
     """
     rows = [_fault_row(figure) for figure in figures.values()]
     untold = sum(figure.get("untold", 0) for figure in figures.values())
+    killed = (
+        f" When the station itself was killed, {untold} verdicts on record were not told to the output any more: its "
+        "sign of life had ended."
+    )
     note = (
         "Each fault came at random moments while parts came. `passed without inspection`: passes, on record or at the "
         "output, of frames that were not inspected or of parts that must not pass. `lost or doubled`: parts that "
         "entered and are not on record exactly once, and verdicts that the output did not hear or heard in two ways. "
-        "`back after`: from the outage's end to the first verdict heard of an inspected frame that came after it. "
-        f"When the station itself was killed, {untold} verdicts on record were not told to the output any more: its "
-        f"sign of life had ended. {where}."
+        "`back after`: from the outage's end to the first verdict heard of an inspected frame that came after it."
+        f"{killed if untold else ''} {where}."
     )
     return {"columns": _FAULT_COLUMNS, "rows": rows, "note": note}
 
@@ -47,7 +50,7 @@ def _fault_row(figure: Mapping[str, Any]) -> list[str]:
         f"{figure['inspected']:,}",
         str(figure["passed_without_inspection"]),
         str(figure["lost"] + figure["doubled"]),
-        _seconds(outage) if outage >= 0.005 else "a blow",
+        _seconds(outage) if outage >= 0.005 else "none",
         _seconds(figure["recovery_p50_s"]),
         _seconds(figure["recovery_p99_s"]),
     ]

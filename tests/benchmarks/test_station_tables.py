@@ -16,7 +16,7 @@ FAULT: dict[str, Any] = {
 def test_a_fault_is_a_row() -> None:
     table = fault_table({"engine-killed": FAULT}, "2 cores")
     assert table["rows"] == [
-        ["engine process killed", "SIGKILL", "20", "1,234", "1,000", "0", "3", "a blow", "0.90 s", "12.3 s"]
+        ["engine process killed", "SIGKILL", "20", "1,234", "1,000", "0", "3", "none", "0.90 s", "12.3 s"]
     ]
     assert len(table["rows"][0]) == len(table["columns"])
 
