@@ -49,6 +49,16 @@ def record_of(station: Station, name: str) -> Callable[[], Any]:
     return find
 
 
+def suppressed_part(station: Station) -> Any:
+    """The record of a bright part that passes because of the normality `bright`, when there is one again."""
+
+    def find() -> Any:
+        record = record_of(station, "bright.png")()
+        return record if record is not None and record.suppressed else None
+
+    return wait_until(find, "a bright part that passes thanks to words")
+
+
 def test_a_rehearsal_says_what_would_change_and_changes_nothing(visitors: dict[str, Visitor], station: Station) -> None:
     before = station.status().in_force
     wait_until(lambda: len(visitors["vera"].get("/api/history?limit=30").json()["frames"]) == 30, "30 frames")
@@ -69,7 +79,7 @@ def test_what_is_put_in_force_holds_from_the_next_frame_on_and_is_on_record(
 ) -> None:
     otto = visitors["otto"]
     now = otto.words()
-    assert wait_until(record_of(station, "bright.png"), "a bright part").verdict is Verdict.PASS
+    assert suppressed_part(station).verdict is Verdict.PASS
     answer = otto.post("/api/words", {"normalities": [], "threshold": 0.5, "instead_of": now})
     assert answer.json()["in_force"] == {"normalities": [], "threshold": 0.5}
     last = station.latest("top")
@@ -156,7 +166,7 @@ def test_a_filter_that_cannot_be_is_refused_in_a_sentence(anna: Visitor, asked: 
 
 
 def test_why_a_frame_passed_is_told_with_its_words_and_pictures(anna: Visitor, station: Station) -> None:
-    record = wait_until(record_of(station, "bright.png"), "a bright part")
+    record = suppressed_part(station)
     told = anna.get("/api/frame", params=_key(record.to_json())).json()
     assert told["record"]["suppressed"]
     assert told["record"]["base_score"] > told["record"]["threshold"] > told["record"]["score"]
@@ -168,7 +178,7 @@ def test_why_a_frame_passed_is_told_with_its_words_and_pictures(anna: Visitor, s
 def test_pictures_come_from_the_history_when_they_are_no_longer_in_memory(
     anna: Visitor, station: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record = wait_until(record_of(station, "bright.png"), "a bright part")
+    record = suppressed_part(station)
     assert station.history.pictures_written(10)
     wait_until(lambda: station.history.get(record.key), "its record")
     key = _key(record.to_json())
