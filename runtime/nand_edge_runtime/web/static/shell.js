@@ -139,6 +139,7 @@ class Stream {
 
   hear(kind, message) {
     this.heard = Date.now();
+    this.isFull = false;
     this.say(false);
     if (kind === "status") {
       the("state").replaceChildren(stateSign(message.state));
@@ -167,12 +168,14 @@ class Stream {
     const since = moment((Date.now() - silent) / 1000);
     say(
       the("cut-off"),
-      `Cut off from the station for ${lasting(silent / 1000)}: what you see is as it was at ${since}. Trying again …`,
+      this.isFull ? "As many browsers look at this station as it serves at once. Trying again …" : `Cut off from the station for ${lasting(silent / 1000)}: what you see is as it was at ${since}. Trying again …`,
     );
   }
 
   /** An event source does not say why it was refused: asking does, and leads to the sign-in where that is why. */
   whyDead() {
-    get("/api/status").catch(() => {});
+    get("/api/status")
+      .then(() => (this.isFull = true))
+      .catch(() => (this.isFull = false));
   }
 }
