@@ -78,6 +78,15 @@ def good_cells(data: Path, count: int, *, seed: int = 0) -> tuple[Path, ...]:
     return tuple(suitable[place] for place in sorted(chosen))
 
 
+def copy_folder(paths: Iterable[Path], folder: Path) -> Path:
+    """A folder with copies of photographs, as a camera would leave them; an older one is replaced."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for path in paths:
+        shutil.copyfile(path, folder / path.name)
+    return folder
+
+
 def link_folder(paths: Iterable[Path], folder: Path) -> Path:
     """A folder of links to photographs, which are not copied; an older one is replaced."""
     shutil.rmtree(folder, ignore_errors=True)

@@ -15,7 +15,7 @@ from nand_edge.files import whole_file
 from nand_edge.manifest import Target
 from nand_edge_export.detectors.fit_patchcore import PatchCoreMethod
 from solar_cells import making
-from solar_cells.cells import GROUPS, OBJECT, good_cells, labelled_cells, link_folder, photographs
+from solar_cells.cells import GROUPS, OBJECT, copy_folder, good_cells, labelled_cells, link_folder, photographs
 from solar_cells.device import DeviceResult, inspect_on_device, steps
 from solar_cells.report import render_report
 from solar_cells.stages import Stages
@@ -90,7 +90,7 @@ def try_next(output: Path) -> list[str]:
 def _make(settings: Settings, stages: Stages, data: Path, cells: tuple[LabelledFrame, ...]) -> tuple[Bundle, int]:
     output = settings.output
     good = good_cells(data, settings.good)
-    link_folder((cell.path for cell in cells), output / CELLS)
+    copy_folder((cell.path for cell in cells), output / CELLS)
     folder = link_folder(good, output / "good")
     with stages.stage("fit", f"Fit PatchCore on {len(good)} good cells") as stage:
 

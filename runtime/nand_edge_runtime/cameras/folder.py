@@ -27,6 +27,7 @@ class FolderCamera(Camera):
     def __init__(self, settings: CameraSettings) -> None:
         super().__init__(settings)
         self._paths: list[Path] = []
+        self._left_out: list[str] = []
         self._next = 0
         self._pace = Pace(settings.frames_per_second)
 
@@ -38,9 +39,12 @@ class FolderCamera(Camera):
         """
         source = Path(self.settings.source)
         try:
-            self._paths = [source] if source.is_file() else _within(source)
+            self._paths, left_out = ([source], []) if source.is_file() else _within(source)
         except (NandEdgeError, OSError) as error:
             raise CameraError(str(error)) from None
+        self._tell(left_out)
+        if not self._paths:
+            raise CameraError(f"folder {str(source)!r} has only links that lead out of it")
         self._next = 0
 
     def read(self, timeout_s: float) -> Taken | None:
@@ -58,17 +62,24 @@ class FolderCamera(Camera):
     def close(self) -> None:
         """Nothing is held open."""
 
+    def _tell(self, left_out: list[str]) -> None:
+        """Say once what is left out: a folder is listed at every round."""
+        if left_out and left_out != self._left_out:
+            _LOG.warning(
+                "folder %r: %d links lead out of it and are left out, the first is %r",
+                self.settings.source, len(left_out), left_out[0],
+            )  # fmt: skip
+        self._left_out = left_out
 
-def _within(folder: Path) -> list[Path]:
-    """The folder's images, each by the path that its links lead to."""
+
+def _within(folder: Path) -> tuple[list[Path], list[str]]:
+    """The folder's images, each by the path that its links lead to, and the names of links that lead out of it."""
     root = folder.resolve()
-    paths = []
+    paths, left_out = [], []
     for path in list_images(folder):
         place = path.resolve() if path.is_symlink() else path
         if path.is_symlink() and not place.is_relative_to(root):
-            _LOG.warning("%r in folder %r leads out of it and is left out", path.name, str(folder))
+            left_out.append(path.name)
         else:
             paths.append(place)
-    if not paths:
-        raise CameraError(f"folder {str(folder)!r} has only links that lead out of it")
-    return paths
+    return paths, left_out

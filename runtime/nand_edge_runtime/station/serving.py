@@ -125,7 +125,7 @@ def _print(found: dict[str, Any], *, as_json: bool) -> None:
     console.print(f"[green]station {found['station']!r} can be served[/]")
     for key, value in found.items():
         text = ", ".join(value) or "none" if isinstance(value, list) else str(value)
-        console.print(f"  {key.replace('_', ' ')}: {text}", highlight=False)
+        console.print(f"  {key.replace('_', ' ')}: {text}", highlight=False, soft_wrap=True)
 
 
 def _say_where(web: WebServer, station: Station) -> None:
