@@ -50,17 +50,16 @@ def serve_station(
         manager = ServiceManager()
         station = Station(settings, beat=manager.beat)
         try:
-            counts = _run(station, manager, stopping, exit_when_finished=exit_when_finished)
+            _run(station, manager, stopping, exit_when_finished=exit_when_finished)
         finally:
             manager.stopping()
             station.stop()
     if as_json:
-        print(json.dumps(counts))
+        # After the stop: by now every frame has its verdict.
+        print(json.dumps(station.status().counts))
 
 
-def _run(
-    station: Station, manager: ServiceManager, stopping: threading.Event, *, exit_when_finished: bool
-) -> dict[str, int]:
+def _run(station: Station, manager: ServiceManager, stopping: threading.Event, *, exit_when_finished: bool) -> None:
     metrics = metrics_of(station)
     web = WebServer(station.settings.web, station, station.history, extra_routes=routes(station, metrics))
     try:
@@ -68,14 +67,13 @@ def _run(
             web.start()
             _say_where(web, station)
         if not _started(station, stopping):
-            return dict(station.status().counts)
+            return
         manager.ready()
         while not stopping.wait(_LOOK_S):
             if exit_when_finished and station.finished():
                 break
     finally:
         web.stop()
-    return dict(station.status().counts)
 
 
 def _started(station: Station, stopping: threading.Event) -> bool:
