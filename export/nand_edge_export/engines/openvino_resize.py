@@ -81,10 +81,11 @@ def _frames_of(node: Any) -> Any:
 class _Resize:
     """Operators that resize frames, uint8 [N, H, W, 3] BGR, N is 1.
 
-    The kernel is fast, and runs on all threads, where it gets many small images, in which the axis that it resizes comes
-    first and few numbers lie beside each other behind it: what it reads for a pixel then stays in the nearest cache. So
-    a pass over columns gets the frame in blocks of rows, each transposed, and one over rows gets blocks of columns. Of
-    OpenVINO's transpositions only that from channels last to channels first is vectorised, so all are written as that.
+    The kernel is fast, and runs on all threads, where it gets many small images, in which the axis that it resizes
+    comes first and few numbers lie beside each other behind it: what it reads for a pixel then stays in the nearest
+    cache. So a pass over columns gets the frame in blocks of rows, each transposed, and one over rows gets blocks of
+    columns. Of OpenVINO's transpositions only that from channels last to channels first is vectorised, so all are
+    written as that.
     """
 
     def __init__(self, frames: Any, sides: Sides) -> None:

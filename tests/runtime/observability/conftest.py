@@ -30,7 +30,8 @@ class WatchedStation:
             PartStatus("history", PartState.RUNNING, "", 0.0, {"backlog": 12}),
         )
         self.now = Status(
-            name="cells", state=StationState.RUNNING, why="", since=0.0, run="r1", bundle="cell", bundle_sha256="a" * 64,
+            name="cells", state=StationState.RUNNING, why="", since=0.0, run="r1", bundle="cell",
+            bundle_sha256="a" * 64,
             target="onnx on CPU", in_force=InForce(("stain",), 0.7), parts=parts,
         )  # fmt: skip
 

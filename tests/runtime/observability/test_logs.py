@@ -40,7 +40,7 @@ def set_up(tmp_path: Path) -> Iterator[SetUp]:
     yield call
     for logs in made:
         logs.close()
-    logging.captureWarnings(False)
+    logging.captureWarnings(capture=False)
     logging.raiseExceptions = True
 
 
@@ -102,7 +102,7 @@ def test_a_secret_in_a_traceback_is_taken_out_too(
 ) -> None:
     logs = set_up()
     try:
-        raise ConnectionError("cannot reach opc.tcp://line:s3cret@plc:4840")
+        raise ConnectionError("cannot reach opc.tcp://line:s3cret@plc:4840")  # noqa: TRY301 - to have one to log
     except ConnectionError:
         LOG.exception("output plc failed")
     logs.flush()
@@ -116,7 +116,7 @@ def test_people_see_the_error_in_one_line_and_the_file_has_its_traceback(
 ) -> None:
     logs = set_up(format=LogFormat.TEXT)
     try:
-        raise RuntimeError("the unforeseen")
+        raise RuntimeError("the unforeseen")  # noqa: TRY301 - to have one to log
     except RuntimeError:
         LOG.exception("a turn of the dispatcher failed")
     logs.flush()

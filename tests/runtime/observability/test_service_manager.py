@@ -52,7 +52,7 @@ def test_many_turns_are_few_signs_of_life(listening: tuple[socket.socket, str]) 
     for thread in threads:
         thread.join()
     assert manager.recv(4096) == b"WATCHDOG=1"
-    manager.setblocking(False)
+    manager.settimeout(0)
     with pytest.raises(BlockingIOError):
         manager.recv(4096)
 
@@ -72,7 +72,7 @@ def test_signs_of_life_come_again_after_a_while(listening: tuple[socket.socket, 
 def test_nobody_who_does_not_wait_is_told(listening: tuple[socket.socket, str], watchdog: dict[str, str]) -> None:
     manager, path = listening
     ServiceManager({"NOTIFY_SOCKET": path, **watchdog}).beat()
-    manager.setblocking(False)
+    manager.settimeout(0)
     with pytest.raises(BlockingIOError):
         manager.recv(4096)
 
