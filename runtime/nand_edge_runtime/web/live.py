@@ -25,10 +25,11 @@ from nand_edge_runtime.web.workers import lower_priority
 
 _LOG = logging.getLogger(__name__)
 
-_STATUS_EVERY_S = 0.5
+_STATUS_EVERY_S = 1.0
 _RATES_EVERY_S = 1.0
-_SHARE = 0.02
-"""What making pictures may take of all the machine's cores; there are fewer pictures where they take more."""
+_SHARE = 0.0125
+"""What making pictures may take of all the machine's cores, so that all that is shown stays below 2 %; there are fewer
+pictures where they take more."""
 
 _RATES_SENT_S = 10
 """A browser that missed messages gets the seconds that they held with the next one."""
