@@ -117,7 +117,10 @@ def write_video(path: Path, pictures: Iterable[Path]) -> Path:
             raise ValueError(f"{picture} is no picture")
         if writer is None:
             height, width = image.shape[:2]
-            writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30, (width, height))
+            code = cv2.VideoWriter.fourcc(*"MJPG")
+            writer = cv2.VideoWriter(str(path), cv2.CAP_OPENCV_MJPEG, code, 30, (width, height))
+            # A coarser JPEG moves scores over a threshold that was chosen on frames without any.
+            writer.set(cv2.VIDEOWRITER_PROP_QUALITY, 100)
         writer.write(image)
     if writer is None:
         raise ValueError("no pictures")
