@@ -93,7 +93,15 @@ class Measurements:
             bundle, pictures, seconds = self._bundle, sorted(write_pictures(folder / "pictures").iterdir()), 3.0
         else:
             bundle, pictures, seconds = _needed(self._demo), demo_pictures(self._demo.parent), 60.0
-        loaded = run_load(bundle, folder, pictures, sources=sources, per_second=per_second, seconds=seconds)
+        loaded = run_load(
+            bundle,
+            folder,
+            pictures,
+            sources=sources,
+            per_second=per_second,
+            seconds=seconds,
+            engine={} if self._quick else {"target": "auto"},
+        )
         say(1)
         return {"sources": sources, "per_second": per_second, **loaded.to_json()}
 

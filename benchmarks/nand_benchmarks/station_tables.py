@@ -81,7 +81,7 @@ def _eight_sources(figure: Mapping[str, Any]) -> list[list[str]]:
     times = ", ".join(f"{name} {value:.0f} ms" for name, value in figure["total_ms"].items())
     return [
         [f"{what}: verdicts after their deadline of 100 ms that are no rejects", "0", str(figure["late"])],
-        [f"{what}: inspected", "reported", f"{share}, frame to verdict {times}"],
+        [f"{what}: inspected", "reported", f"{share}, frame to verdict {times}; {figure['engine']}"],
     ]
 
 
@@ -91,7 +91,7 @@ def _one_source(figure: Mapping[str, Any]) -> list[list[str]]:
         [
             f"one source at {figure['per_second']:g} frames a second: frame to verdict, p99",
             "under 40 ms",
-            f"{figure['total_ms']['p99']:.1f} ms, {share}",
+            f"{figure['total_ms']['p99']:.1f} ms, {share}; {figure['engine']}",
         ]
     ]
 

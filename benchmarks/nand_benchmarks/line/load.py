@@ -26,6 +26,7 @@ class Loaded:
     """What came of a load.
 
     Attributes:
+        engine: In words.
         given: Frames that the sources gave: those on record, and those that were dropped for newer ones.
         recorded: Frames on record.
         inspected: Frames that were inspected.
@@ -35,6 +36,7 @@ class Loaded:
         seconds: How long it was watched.
     """
 
+    engine: str
     given: int
     recorded: int
     inspected: int
@@ -94,6 +96,7 @@ def run_load(
     station = StationProcess(folder, document, port=port)
     try:
         station.start(120)
+        engine_in_words = station.engine()
         time.sleep(_SETTLE_S)
         # What was on record or dropped before is the warming up.
         before = station.metric(_DROPPED)
@@ -105,7 +108,7 @@ def run_load(
     finally:
         station.stop()
     records = [record for record in Book(station.state_folder).records() if began <= record.timestamp < ended]
-    return _summary(records, int(dropped), deadline_ms, ended - began)
+    return _summary(engine_in_words, records, int(dropped), deadline_ms, ended - began)
 
 
 def write_video(path: Path, pictures: Iterable[Path]) -> Path:
@@ -133,10 +136,11 @@ def mostly_good(good: Sequence[Path], others: Sequence[Path]) -> list[Path]:
     return [others[number // 20 % len(others)] if number % 20 == 0 else picture for number, picture in enumerate(good)]
 
 
-def _summary(records: list[Recorded], dropped: int, deadline_ms: float, seconds: float) -> Loaded:
+def _summary(engine: str, records: list[Recorded], dropped: int, deadline_ms: float, seconds: float) -> Loaded:
     totals = [(record, float(json.loads(record.latency_ms)["total"])) for record in records]
     inspected = [total for record, total in totals if record.reason == "inspected"]
     return Loaded(
+        engine=engine,
         given=len(records) + dropped,
         recorded=len(records),
         inspected=len(inspected),

@@ -121,6 +121,11 @@ class StationProcess:
         """The station's process and all below it."""
         return (self.pid, *descendants(self.pid))
 
+    def engine(self) -> str:
+        """The engine in words, as the station's metrics have it."""
+        info = next((name for name in self.metrics() if name.startswith("nand_edge_station_info")), "")
+        return info.partition('target="')[2].partition('"')[0]
+
     def metric(self, name: str) -> float:
         """The sum of a metric over all its labels."""
         return sum(value for known, value in self.metrics().items() if known.partition("{")[0] == name)
