@@ -21,7 +21,7 @@ else:
     import tomli as tomllib
 
 PACKAGES = {"nand_edge": ".", "nand_edge_export": "export", "nand_edge_runtime": "runtime"}
-PACKAGE_DATA = {".j2", ".json", ".safetensors", ".md", ".yaml"}
+PACKAGE_DATA = {".css", ".j2", ".js", ".json", ".safetensors", ".md", ".svg", ".yaml"}
 PINNED = re.compile(
     r"^[a-z0-9][a-z0-9-]*==[0-9][0-9a-z.]*(; python_version (==|>=) '3\.\d+'( or python_version == '3\.\d+')*)?$"
 )

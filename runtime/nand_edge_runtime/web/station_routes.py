@@ -48,6 +48,11 @@ class _Normality(Body):
     object_name: str = Field(min_length=1, max_length=100)
 
 
+class _Roll(Body):
+    camera: str = Field(min_length=1, max_length=64)
+    name: str = Field(min_length=1, max_length=100)
+
+
 class StationRoutes:
     """Answers what the station can tell and do.
 
@@ -78,6 +83,7 @@ class StationRoutes:
             Route("/api/words", needs(Role.OPERATOR, self._put_in_force), methods=["POST"]),
             Route("/api/rehearsals", needs(Role.OPERATOR, self._rehearse), methods=["POST"]),
             Route("/api/rehearsals/{id}", needs(Role.VIEWER, self._rehearsal), methods=["GET"]),
+            Route("/api/rolls", needs(Role.OPERATOR, self._begin_roll), methods=["POST"]),
             Route("/api/normalities", needs(Role.ENGINEER, self._add), methods=["POST"]),
         ]
 
@@ -121,6 +127,11 @@ class StationRoutes:
     async def _resume(self, _request: Request, visitor: Visitor) -> Response:
         await self._workers.run(lambda: self._station.resume(who=visitor.name))
         return answer({})
+
+    async def _begin_roll(self, request: Request, visitor: Visitor) -> Response:
+        given = await body_of(request, _Roll)
+        await self._workers.run(lambda: self._station.begin_roll(given.camera, given.name, who=visitor.name))
+        return answer({}, 201)
 
     async def _words(self, _request: Request, _visitor: Visitor) -> Response:
         return answer(await self._workers.run(self._told_words))

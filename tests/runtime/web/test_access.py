@@ -26,6 +26,7 @@ CHANGES: list[tuple[str, Any, Role]] = [
         {"normalities": [], "threshold": 0.5, "instead_of": {"normalities": [], "threshold": 9.0}},
         Role.OPERATOR,
     ),
+    ("/api/rolls", {"camera": "top", "name": "roll 7"}, Role.OPERATOR),
     ("/api/rehearsals", {"normalities": ["nothing of that name"], "threshold": 0.5}, Role.OPERATOR),
     ("/api/normalities", {"text": "a stain", "name": "stain", "object_name": "cell"}, Role.ENGINEER),
     ("/api/users", {"name": "new", "role": "nobody", "password": "something to be refused"}, Role.ENGINEER),

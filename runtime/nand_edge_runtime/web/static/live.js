@@ -5,7 +5,7 @@ import { element, say, show, the } from "./dom.js";
 import { count, frameAddress, lasting, milliseconds, moment, score } from "./format.js";
 import { gauge } from "./gauge.js";
 import { sign, stateSign } from "./lamp.js";
-import { begin, may, post, tell, whenClicked } from "./shell.js";
+import { begin, may, post, tell, whenClicked, whenSent } from "./shell.js";
 
 const VIEWS = [
   ["frame", "Frame"],
@@ -128,6 +128,9 @@ function showStatus(told) {
   pause.disabled = told.state === "stopped";
   say(the("pause-hint"), isPaused ? "Every frame is a reject now." : "While it is paused, every frame is a reject.");
   showCounts(told.counts);
+  show(the("rolls"), may("operator") && told.parts.some((part) => part.name === "rolls"));
+  const names = told.parts.filter((part) => part.name.startsWith("camera ")).map((part) => part.name.slice("camera ".length));
+  replaceIfOther(the("roll-camera"), names.map((name) => element("option", { value: name }, name)));
   const inForce = [
     ...told.normalities.map((name) => element("span", { class: "chip", translate: "no" }, name)),
     told.normalities.length ? null : element("span", { class: "hint" }, "no normality"),
@@ -224,6 +227,12 @@ whenClicked(the("pause"), async () => {
   const isPaused = status?.state === "paused";
   await post(isPaused ? "/api/resume" : "/api/pause");
   tell(isPaused ? "The station inspects again." : "The station is paused.");
+});
+whenSent(the("roll"), async () => {
+  const name = the("roll-name").value.trim();
+  await post("/api/rolls", { camera: the("roll-camera").value, name });
+  the("roll-name").value = "";
+  tell(`Roll ${name} has begun.`);
 });
 setInterval(() => cameras.forEach((shown) => shown.look()), 500);
 await begin({
