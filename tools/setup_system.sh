@@ -10,7 +10,7 @@ needed=(
     "arv-fake-gv-camera-0.8 aravis-tools"
     "/usr/lib/x86_64-linux-gnu/girepository-1.0/Aravis-0.8.typelib gir1.2-aravis-0.8"
     "pg_ctl postgresql"
-    "faketime faketime"
+    "unshare util-linux"
     # What PyGObject is built with.
     "pkg-config pkg-config"
     "gcc gcc"
