@@ -20,7 +20,18 @@ from nand_edge_runtime.observability.redaction import REDACTOR
 from nand_edge_runtime.observability.settings import LogFormat, LogLevel, LogSettings
 
 _QUEUE = 10_000
-_NOISY = ("asyncio", "uvicorn.access", "pymodbus", "asyncua", "httpx", "httpcore", "PIL", "matplotlib")
+_NOISY = (
+    "asyncio",
+    "uvicorn.access",
+    "pymodbus",
+    "asyncua",
+    "httpx",
+    "httpx2",
+    "httpcore",
+    "httpcore2",
+    "PIL",
+    "matplotlib",
+)
 """Libraries whose INFO lines come with every message or page."""
 
 _current: list[Logging] = []
