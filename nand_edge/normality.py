@@ -90,6 +90,20 @@ class Normality:
                 do=f"make it again with `nand-edge normality {self.text!r} --clip {model}`",
             )
 
+    def to_json(self) -> dict[str, Any]:
+        """What it says, without its vectors, as one JSON object."""
+        return {
+            "name": self.name,
+            "text": self.text,
+            "object": self.object_name,
+            "form": self.form,
+            "phrases": self.phrases,
+            "phrases_from": self.phrases_from,
+            "prompts": len(self.prompts),
+            "clip": self.clip_model,
+            "clip_sha256": self.clip_sha256,
+        }
+
     def require_encoder(self, clip: ClipRecord) -> None:
         """Refuse to be used with another CLIP, or with other taps, projections or logit scale than it was fitted to.
 

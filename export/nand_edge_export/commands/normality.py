@@ -114,15 +114,7 @@ def normality(
 def _document(made: Normality, output: Path, card: Mapping[str, Line]) -> dict[str, object]:
     return {
         "file": str(output),
-        "name": made.name,
-        "text": made.text,
-        "object": made.object_name,
-        "form": made.form,
-        "phrases": made.phrases,
-        "phrases_from": made.phrases_from,
-        "prompts": len(made.prompts),
-        "clip": made.clip_model,
-        "clip_sha256": made.clip_sha256,
+        **made.to_json(),
         "report_card": {folder: line.to_json() for folder, line in card.items()},
     }
 

@@ -49,7 +49,7 @@ def add_normality(
             on_progress=lambda done: status.update(f"reading the words: {done} prompts"),
         )
     write_normality(made, output)
-    typer.echo(json.dumps(_document(made, output)) if as_json else _sentences(made, output))
+    typer.echo(json.dumps({"file": str(output), **made.to_json()}) if as_json else _sentences(made, output))
 
 
 def _text_encoder(bundle: Bundle, threads: int | None) -> TextEncoder:
@@ -63,21 +63,6 @@ def _text_encoder(bundle: Bundle, threads: int | None) -> TextEncoder:
             f"`nand-edge normality --clip {bundle.manifest.clip.model}`",
         )
     return encoder
-
-
-def _document(made: Normality, output: Path) -> dict[str, object]:
-    return {
-        "file": str(output),
-        "name": made.name,
-        "text": made.text,
-        "object": made.object_name,
-        "form": made.form,
-        "phrases": made.phrases,
-        "phrases_from": made.phrases_from,
-        "prompts": len(made.prompts),
-        "clip": made.clip_model,
-        "clip_sha256": made.clip_sha256,
-    }
 
 
 def _sentences(made: Normality, output: Path) -> str:
