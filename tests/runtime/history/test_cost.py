@@ -61,6 +61,5 @@ def test_many_frames(open_history: OpenHistory, record_property: pytest.RecordPr
     record_property("found", found)
     assert history.count(Query())["frames"] == FRAMES
     assert history.status().facts["lost"] == 0
-    assert p50 < 200, "microseconds; the machine may be busy, so the median alone"
     assert memory[-1] - memory[0] < 5 + 20 * (FRAMES < 100_000), "megabytes; caches fill in the short form"
     assert max(files[1:]) - min(files[1:]) <= 3

@@ -56,8 +56,8 @@ export function ready() {
   document.querySelector("main").inert = false;
 }
 
-/** Fills the header and follows the station; `on` has functions by the kind of message. */
-export async function begin({ pictures = false, on = {} } = {}) {
+/** Fills the header and follows the station; `on` has functions by the kind of message, `load` fetches what the page needs. */
+export async function begin({ pictures = false, on = {}, load = async () => {} } = {}) {
   whenClicked(the("theme"), changeTheme);
   me = await get("/api/me");
   if (me.user !== null) say(the("account"), `${me.user} · ${me.role}`);
@@ -65,6 +65,7 @@ export async function begin({ pictures = false, on = {} } = {}) {
   show(the("sign-in"), me.user === null);
   for (const node of document.querySelectorAll("[data-needs]")) show(node, may(node.dataset.needs));
   new Stream(pictures, on);
+  await load();
   ready();
   return me;
 }

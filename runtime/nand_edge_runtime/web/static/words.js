@@ -234,6 +234,7 @@ the("add-form").elements.text.addEventListener("input", (event) => {
 the("add-form").elements.name.addEventListener("input", (event) => (event.target.dataset.typed = event.target.value ? "yes" : ""));
 
 await begin({
+  load: async () => take(await get("/api/words")),
   on: {
     status: (told) => {
       if (words === null) return;
@@ -243,6 +244,5 @@ await begin({
     },
   },
 });
-take(await get("/api/words"));
 for (const node of [the("slider"), the("threshold")]) node.disabled = !may("operator");
 show(the("look-only"), !may("operator"));
