@@ -263,8 +263,7 @@ def _shown(text: str) -> str:
 def _hide_credentials(camera: CameraSettings) -> None:
     from nand_edge_runtime.observability.redaction import REDACTOR
 
-    for value in credentials_of(camera.source):
-        REDACTOR.hide(value)
-    for variable in (camera.username_env, camera.password_env):
-        if variable is not None:
-            REDACTOR.hide_variable(variable)
+    REDACTOR.hide(credentials_of(camera.source)[1])
+    # Not the user's name: it is an ordinary word, which would be taken out of everything that is said.
+    if camera.password_env is not None:
+        REDACTOR.hide_variable(camera.password_env)

@@ -13,9 +13,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from nand_edge.errors import NandEdgeError
+from nand_edge.inspection import Verdict
 from nand_edge_runtime.observability.redaction import REDACTOR
+from nand_edge_runtime.station.records import Reason
+from nand_edge_runtime.station.states import PartState, StationState
+from nand_edge_runtime.web.roles import Role
 
 NO_STORE = {"Cache-Control": "no-store"}
+
+
+_OWN_WORDS = frozenset(str(word.value) for words in (Role, StationState, PartState, Verdict, Reason) for word in words)
+"""What pages decide by. Somebody whose password is one of these words gives nothing away by it."""
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, not an error
@@ -48,7 +56,7 @@ _Body = TypeVar("_Body", bound=Body)
 def harmless(value: Any) -> Any:
     """A document as every browser can read it: without secrets, half characters, and numbers that are none."""
     if isinstance(value, str):
-        return _harmless_text(value)
+        return harmless_text(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
@@ -59,8 +67,10 @@ def harmless(value: Any) -> Any:
 
 
 @lru_cache(maxsize=1024)
-def _harmless_text(text: str) -> str:
-    """Most texts of an answer come again and again: names of cameras, hashes, reasons."""
+def harmless_text(text: str) -> str:
+    """A text without secrets; most texts of an answer come again and again: names of cameras, hashes, reasons."""
+    if text in _OWN_WORDS:
+        return text
     return REDACTOR.clean(text).encode("utf-8", "replace").decode("utf-8")
 
 

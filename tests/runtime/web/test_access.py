@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from web.live_page import PASSWORD, PEOPLE, Visitor
 
+from nand_edge_runtime.observability.redaction import REDACTOR
 from nand_edge_runtime.web import WebServer
+from nand_edge_runtime.web.answers import harmless, harmless_text
 from nand_edge_runtime.web.guard import Guard
 from nand_edge_runtime.web.roles import Role
 
@@ -248,3 +250,13 @@ def test_a_crowd_of_silent_connections_leaves_files_for_the_station(serve: Calla
     for connection in crowd:
         connection.close()
     assert ended >= 200 - 129
+
+
+def test_a_password_that_is_one_of_the_pages_own_words_breaks_no_page(
+    visitors: dict[str, Visitor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(REDACTOR, "_values", ("operator", "hunter2-plc"))
+    harmless_text.cache_clear()
+    assert visitors["otto"].get("/api/me").json()["role"] == "operator"
+    assert harmless({"why": "refused for hunter2-plc"}) == {"why": "refused for ***"}
+    harmless_text.cache_clear()
