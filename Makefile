@@ -68,6 +68,7 @@ format: $(INSTALLED)  ## Format the code and mend what can be mended
 bench: demo $(INSTALLED_ANOMALIB)  ## Run the demo, measure speed and accuracy, and put the figures into the README
 	$(PYTHON) benchmarks/prepare.py
 	$(PYTHON) benchmarks/speed.py
+	$(PYTHON) benchmarks/deadline.py
 	$(PYTHON) benchmarks/latency.py
 	$(PYTHON) benchmarks/peers.py
 	$(PYTHON) benchmarks/growth.py

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import deadline
 import growth
 import latency
 import peers
@@ -23,6 +24,7 @@ def needed(settings: Settings) -> dict[Subject, tuple[Variant, ...]]:
     matrix = latency.QUICK_SUBJECTS if settings.quick else latency.SUBJECTS
     wanted: list[tuple[Subject, tuple[Variant, ...]]] = [
         *speed.Speeds(settings, print).engines(),
+        *((subject, VARIANTS) for subject in deadline.subjects(quick=settings.quick).values()),
         *((subject, VARIANTS) for subject in matrix),
         *((comparison.subject, comparison.variants) for comparison in peers.comparisons(settings)),
         *((subject, (REFERENCE,)) for subject in growth.subjects(settings)),

@@ -1,7 +1,7 @@
 """Measure the speeds to reach: ratios by turns within one run, each side in a process of its own.
 
 Every row says what is asked and what was reached. Where several engines could do it, all are tried and the fastest is
-named. Absolute times hold for the machine in the note. The p99 is of a process with nothing else running.
+named. Absolute times hold for the machine in the note.
 
 Writes `speed.json`; a run that was stopped goes on where it was. The bundle of ViT-L takes some minutes to export and
 is kept in the work folder.
@@ -22,7 +22,6 @@ from nand_benchmarks.results import Ledger
 from nand_benchmarks.settings import Settings, parse, progress_bar
 from nand_benchmarks.subjects import (
     APRIL_GAN,
-    INPUT_SIZE,
     PATCHCORE,
     RESNET18,
     TINY,
@@ -40,12 +39,10 @@ from nand_benchmarks.targets import (
     APRIL_FP32,
     BATCH,
     EMBEDDED,
-    EMBEDDED_P99,
     GATE,
     LARGE_BF16,
     NORMALITIES,
     PEAK_SHARE,
-    SHARED_P99,
     table,
 )
 from nand_benchmarks.variants import REFERENCE, VARIANTS, Variant, build
@@ -103,7 +100,6 @@ class Speeds:
         self._gated = Subject("PatchCore with nand-tiny", PATCHCORE, memory_patches=200 if self._quick else 4000)
         self._tiles = Subject("PatchCore with ViT-B-16", PATCHCORE, middle, middle_side, 200 if self._quick else 4000)
         self._embedded = Subject("PatchCore, embedded", PATCHCORE, memory_patches=patches)
-        self._shared = Subject("PatchCore on nand-tiny's trunk", PATCHCORE, TINY, INPUT_SIZE, patches, TINY)
         self._resnet = Subject("PatchCore, resnet18", PATCHCORE, memory_patches=patches, backbone=weights)
 
     def engines(self) -> list[tuple[Subject, tuple[Variant, ...]]]:
@@ -111,7 +107,7 @@ class Speeds:
         alone = (REFERENCE,)
         return [
             (self._gated, alone), (self._tiles, alone), (self._april, _FASTEST), (self._embedded, _FASTEST),
-            (self._shared, _FASTEST), (self._resnet, _FASTEST), (self._large, (_BF16,)),
+            (self._resnet, _FASTEST), (self._large, (_BF16,)),
         ]  # fmt: skip
 
     def groups(self) -> list[Group]:
@@ -122,8 +118,6 @@ class Speeds:
             Group("batch", (BATCH.key,), self._batch),
             Group("april-gan", (APRIL_FP32.key, APRIL_BF16.key, APRIL_BEST.key), self._april_gan),
             Group("anomalib", (ANOMALIB_OPENVINO.key, ANOMALIB_TORCH.key, EMBEDDED.key), self._anomalib),
-            Group("embedded-p99", (EMBEDDED_P99.key,), lambda: {EMBEDDED_P99.key: self._p99(self._embedded)}),
-            Group("shared-p99", (SHARED_P99.key,), lambda: {SHARED_P99.key: self._p99(self._shared)}),
             Group("large", (LARGE_BF16.key, PEAK_SHARE.key), self._large_clip),
         ]
 
@@ -209,24 +203,6 @@ class Speeds:
             ANOMALIB_TORCH.key: _figure(torch.p50 / times[base].p50, times, _medians(times, TORCH_INFERENCER, base)),
             EMBEDDED.key: _figure(times[whole].p50 / openvino.p50, times, _medians(times, OPENVINO_INFERENCER, whole)),
         }
-
-    def _p99(self, subject: Subject) -> dict[str, Any]:
-        """Every engine a little while, then the one with the best p99 for the whole run, in a process of its own."""
-        bundle = bundle_of(subject, self._settings.work, self._say)
-        frames = 50 if self._quick else 10_000
-        tried: dict[str, Latency] = {}
-        for variant in _FASTEST:
-            with contextlib.suppress(NotHereError):
-                build(bundle, variant, self._say)
-                with ours(bundle, variant, self._settings) as child:
-                    tried[str(variant)] = Latency(tuple(child.time(_OPEN, frames // 50, discard=10)))
-        best = min(tried, key=lambda name: tried[name].percentile(95))
-        self._say(f"{frames:,} frames in {best}")
-        (variant,) = (variant for variant in _FASTEST if str(variant) == best)
-        with ours(bundle, variant, self._settings) as child:
-            latency = Latency(tuple(child.time(_OPEN, frames, discard=50)))
-        note = f"{best}: p50 {latency.p50:.1f} ms, p99.9 {latency.percentile(99.9):.1f} ms, {frames:,} frames"
-        return _figure(latency.percentile(99), {best: latency}, note)
 
     def _normalities(self) -> Found:
         bundle = bundle_of(self._embedded, self._settings.work, self._say)

@@ -51,6 +51,15 @@ def test_the_latency_matrix_has_all_shares_of_suspicious_frames(run: Run, tmp_pa
     assert "<svg" in (tmp_path / "latency.svg").read_text(encoding="utf-8")
 
 
+def test_the_deadline_is_held_against_the_tail_of_the_engine_with_the_best_one(run: Run) -> None:
+    document = run("deadline", "--only", "embedded")
+    (row,) = document["rows"]
+    assert len(row) == len(document["columns"])
+    figure = document["figures"]["embedded-p99"]
+    assert figure["reached"] > 0
+    assert set(figure["ms"]) <= set(figure["tried"])
+
+
 def test_growth_gets_an_exponent_with_its_interval(run: Run, tmp_path: Path) -> None:
     document = run("growth", "--only", "batch")
     found = document["figures"]["batch"]
