@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ from solar_cells.cells import GROUPS, OBJECT, copy_folder, good_cells, labelled_
 from solar_cells.device import DeviceResult, inspect_on_device, steps
 from solar_cells.report import render_report
 from solar_cells.stages import Stages
-from solar_cells.station import STATION, serve_command, write_station
+from solar_cells.station import STATION, program, serve_command, write_station
 from solar_cells.summary import Run, summarise
 
 BUNDLE, DETECTOR, SUMMARY, REPORT = "solar-cell.nand", "solar-cell.detector", "summary.json", "report.html"
@@ -75,7 +73,7 @@ def written(settings: Settings) -> list[Path]:
 
 def try_next(output: Path) -> list[str]:
     """Commands for the files of the demo, to be run where the demo was run."""
-    command = Path(os.path.relpath(Path(sys.executable).parent / "nand-edge"))
+    command = program()
     bundle, cells = output / BUNDLE, output / CELLS
     return [
         serve_command(output),

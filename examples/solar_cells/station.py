@@ -44,7 +44,7 @@ def write_station(output: Path) -> Path:
 
 def serve_command(output: Path) -> str:
     """What starts the station, to be typed where the demo was run."""
-    return f"{_program()} serve {output / STATION}"
+    return f"{program()} serve {output / STATION}"
 
 
 def offer(console: Console, output: Path) -> int:
@@ -56,8 +56,9 @@ def offer(console: Console, output: Path) -> int:
     )
     if not Confirm.ask("Open it now? (Ctrl-C ends it)", default=True, console=console):
         return 0
-    return subprocess.run([str(_program()), "serve", str(output / STATION)], check=False).returncode  # noqa: S603
+    return subprocess.run([str(program()), "serve", str(output / STATION)], check=False).returncode  # noqa: S603
 
 
-def _program() -> Path:
+def program() -> Path:
+    """The command `nand-edge` of this environment, as it is typed where the demo was run."""
     return Path(os.path.relpath(Path(sys.executable).parent / "nand-edge"))
