@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -60,32 +61,35 @@ def test_pictures_are_made_once_for_all_and_only_while_somebody_looks(
 ) -> None:
     made = []
     draw = live_module.live_panels
-    monkeypatch.setattr(live_module, "live_panels", lambda decided: made.append(decided) or draw(decided))
+    monkeypatch.setattr(live_module, "live_panels", lambda decided: made.append(decided.record.key) or draw(decided))
     server = serve(pictures_per_second=10)
     time.sleep(0.5)
     assert made == []
     viewers = [Visitor(server.url).sign_in("vera") for _ in range(3)]
-    threads = [threading.Thread(target=_look, args=(viewer, 1.0), daemon=True) for viewer in viewers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
-    assert 3 <= len(made) <= 14 + 3
+    began = time.monotonic()
+    with ThreadPoolExecutor(len(viewers)) as looking:
+        seen = list(looking.map(lambda viewer: _look(viewer, pictures=3), viewers))
     wait_until(lambda: server.viewers == 0, "the viewers' leave")
     time.sleep(0.2)
-    before = len(made)
+    before, took = len(made), time.monotonic() - began
+    assert [len(pictures) for pictures in seen] == [3, 3, 3]
+    assert len(set(made)) == len(made) <= 10 * took + len(viewers)
     time.sleep(0.3)
     assert len(made) == before
     for viewer in viewers:
         viewer.close()
 
 
-def _look(viewer: Visitor, seconds: float) -> None:
-    until = time.monotonic() + seconds
+def _look(viewer: Visitor, *, pictures: int) -> list[str]:
+    """The final maps that a browser is shown, as many as that."""
+    seen: list[str] = []
     with viewer.messages() as messages:
-        for _ in messages:
-            if time.monotonic() > until:
-                return
+        for kind, data in messages:
+            if kind == "frame":
+                seen.append(json.loads(data)["pictures"]["final"])
+            if len(seen) == pictures:
+                break
+    return seen
 
 
 def test_a_browser_too_many_is_told_so(serve: Serve) -> None:
