@@ -15,7 +15,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
+from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 
 import cv2
 import numpy as np
@@ -39,6 +39,7 @@ _LOW_PRIORITY = 15
 _DAY_S = 86400.0
 _FOR_EACH_LINE_OF_PIXELS = 1 << 16
 _MOST_MAP_PIXELS = 1 << 24
+_MAPS = ("anomaly_map", "base_map", "suppression_map")
 
 
 @dataclass(frozen=True)
@@ -232,7 +233,7 @@ def read_maps(files: PictureFiles, key: FrameKey, timestamp: float) -> Maps | No
     place = files.place(key, timestamp, MAPS_SUFFIX)
     try:
         with np.load(place, allow_pickle=False, max_header_size=_FOR_EACH_LINE_OF_PIXELS) as stored:
-            named = {name: stored[name].astype(np.float32) for name in ("anomaly_map", "base_map", "suppression_map")}
+            named = {name: stored[name].astype(np.float32) for name in _MAPS}
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, EOFError, AttributeError, TypeError, BadZipFile, zlib.error) as error:
@@ -260,14 +261,14 @@ def _encoded(image: NDArray[np.uint8], settings: HistorySettings) -> tuple[str, 
 
 
 def _packed(inspection: Inspection) -> bytes:
+    """The maps as numpy's own archive; packed lightly, which takes half the time of more and hardly more room."""
     largest = float(np.finfo(np.float16).max)
     stream = io.BytesIO()
-    np.savez_compressed(
-        stream,
-        anomaly_map=np.clip(inspection.anomaly_map, -largest, largest).astype(np.float16),
-        base_map=np.clip(inspection.base_map, -largest, largest).astype(np.float16),
-        suppression_map=np.clip(inspection.suppression_map, -largest, largest).astype(np.float16),
-    )
+    with ZipFile(stream, "w", ZIP_DEFLATED, compresslevel=1) as archive:
+        for name in _MAPS:
+            drawn = np.clip(getattr(inspection, name), -largest, largest).astype(np.float16)
+            with archive.open(f"{name}.npy", "w") as entry:
+                np.lib.format.write_array(entry, drawn, allow_pickle=False)
     return stream.getvalue()
 
 
