@@ -1,8 +1,10 @@
 """Measure what an engine in a process of its own costs, and how soon it is back after that process is killed.
 
-Frames of noise, 640 x 480, go by turns through an inspector in this process and through an engine in a process of its
-own, with the same threads: below the threshold, where only the base detector runs, and above it, where the CLIP branch
-runs too. Then the process is killed at random moments while frames flow.
+Frames of noise go by turns through an inspector in this process and through an engine in a process of its own, with
+the same threads: below the threshold, where only the base detector runs, and above it, where the CLIP branch runs too.
+They lie where a camera's frames are put, in memory that both processes share. What a processor takes to wake two idle
+processes is measured beside it: that much no engine in another process is without. Then the process is killed at random
+moments while frames flow.
 
 Writes `isolation.json`.
 """
@@ -14,6 +16,10 @@ import json
 import os
 import random
 import signal
+import socket
+import struct
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -41,6 +47,16 @@ _SETTLED = 0.1
 """Share of the frames after which neither memory nor open files may grow."""
 _KILL_AFTER_S = (0.0, 0.3)
 _TIMEOUT_S = 5.0
+_TIME = struct.Struct("d")
+_ECHO = """
+import socket, struct, sys, time
+connection = socket.socket(fileno=int(sys.argv[1]))
+while connection.recv(1):
+    came = time.perf_counter()
+    while time.perf_counter() - came < 0.01:
+        pass
+    connection.send(struct.pack("d", time.perf_counter() - came))
+"""
 _NO_FRAME = 0.0005
 """Pause after a frame that was not judged, seconds: a line's frames come no faster."""
 
@@ -112,6 +128,25 @@ def by_turns(inspector: Inspector, engine: Engine, line: Line, frames: int, prog
     return ByTurns(tuple(here), tuple(own))
 
 
+def wake_ups(inspector: Inspector, line: Line, times: int, progress: Progress) -> list[float]:
+    """What two processes take that do nothing but wake each other, one byte there and one time back, seconds."""
+    near, far = socket.socketpair()
+    command = [sys.executable, "-c", _ECHO, str(far.fileno())]
+    took = []
+    with near, subprocess.Popen(command, pass_fds=[far.fileno()]) as echo:  # noqa: S603 - our own interpreter
+        far.close()
+        for _ in progress.track(range(times), description="waking up"):
+            # As between two frames: the caches hold other things, and the other process sleeps.
+            inspector.inspect(line.frame().image)
+            started = time.perf_counter()
+            near.sendall(b"1")
+            (busy,) = _TIME.unpack(near.recv(_TIME.size))
+            took.append(time.perf_counter() - started - busy)
+        near.shutdown(socket.SHUT_RDWR)
+        echo.wait(_TIMEOUT_S)
+    return took
+
+
 def steady(engine: Engine, line: Line, frames: int, progress: Progress) -> Steady:
     """Judge many frames and look at memory and open files."""
     seen = []
@@ -174,9 +209,16 @@ def _open_files(pid: int) -> int:
 
 
 def document(
-    turns: dict[str, ByTurns], growth: Steady, frames: int, killed: tuple[list[float], list[float]], threads: int | None
+    turns: dict[str, ByTurns],
+    *,
+    woken: list[float],
+    growth: Steady,
+    frames: int,
+    killed: tuple[list[float], list[float]],
+    threads: int | None,
 ) -> dict[str, Any]:
     """The result: a table for documents, and all figures."""
+    woken_ms = {f"p{percent}": round(float(np.percentile(woken, percent)) * 1e3, 4) for percent in (50, 90, 99)}
     rows = []
     for what, each in turns.items():
         here, own = each.percentile(50)
@@ -189,7 +231,9 @@ def document(
         "columns": ["one frame", "in the same process, p50", "in its own, p50", "it adds, p50", "it adds, p99"],
         "rows": rows,
         "note": (
-            f"By turns within one run, {threads or 'all'} threads for each. After {int(frames * _SETTLED):,} and "
+            f"By turns within one run, {threads or 'all'} threads for each; frames lie in memory that both processes "
+            f"share, where a camera's frames are put. Two idle processes that do nothing but wake each other, one byte "
+            f"there and one time back, take {woken_ms['p50']:.2f} ms here (p50). After {int(frames * _SETTLED):,} and "
             f"after {frames:,} frames the station's process holds {here_before:.1f} and {here_after:.1f} MiB and "
             f"{' and '.join(map(str, growth.files[0]))} open files, the engine's {own_before:.1f} and {own_after:.1f} "
             f"MiB and {' and '.join(map(str, growth.files[1]))}. Killed {len(killed[0])} times at random moments, it "
@@ -205,6 +249,7 @@ def document(
                 what: {f"p{percent}": [round(value, 4) for value in each.percentile(percent)] for percent in (50, 99)}
                 for what, each in turns.items()
             },
+            "wake_ups_ms": woken_ms,
             "memory_mib": growth.memory_mib,
             "open_files": growth.files,
             "recovery_s": [round(seconds, 3) for seconds in killed[0]],
@@ -225,7 +270,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     settings = EngineSettings(threads=options.threads)
     noise = np.random.default_rng(0)
-    lines = {name: Line(noise.integers(0, 256, size, dtype=np.uint8)) for name, size in _SIZES.items()}
     with (
         Inspector(options.bundle, threads=settings.threads, spinning=settings.spinning) as inspector,
         Progress(console=Console(stderr=True), transient=True) as progress,
@@ -237,6 +281,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             bundle.folder, settings, normalities=normalities, threshold=_SHUT, on_change=lambda _status: None
         )
         engine.start(_TIMEOUT_S * 10)
+        memory = engine.frame_memory
+        if memory is None:
+            raise AssertionError("the engine has a process of its own")
+        # Where a camera's frames are put: for both ways, so that what differs is the process alone.
+        lines = {
+            name: Line(memory.copy_of(noise.integers(0, 256, size, dtype=np.uint8))) for name, size in _SIZES.items()
+        }
         try:
             turns = {}
             for name, line in lines.items():
@@ -245,12 +296,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     engine.put_in_force(normalities, threshold)
                     by_turns(inspector, engine, line, max(options.frames // 20, 1), progress)
                     turns[f"{name}, {what}"] = by_turns(inspector, engine, line, options.frames, progress)
+            woken = wake_ups(inspector, lines["640 x 480"], options.frames, progress)
             engine.put_in_force(normalities, _SHUT)
             growth = steady(engine, lines["640 x 480"], options.steady, progress)
             killed = recoveries(engine, lines["640 x 480"], options.kills, progress)
         finally:
             engine.close()
-    result = document(turns, growth, options.steady, killed, options.threads)
+    result = document(turns, woken=woken, growth=growth, frames=options.steady, killed=killed, threads=options.threads)
     options.output.mkdir(parents=True, exist_ok=True)
     with whole_file(options.output / "isolation.json") as temporary:
         temporary.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

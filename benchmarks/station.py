@@ -6,8 +6,8 @@ name, or the code in its picture, tells which verdict is right. The time to reco
 the first verdict heard of an inspected frame that came after it.
 
 Writes `station.json` with all figures and the table of faults, and `station-load.json` with the table of the rest. A
-run that was stopped goes on where it was; `--only` measures anew what has this in its name. All of it takes about 25
-minutes on 2 cores. The load needs the demo's bundle (`make demo`).
+run that was stopped goes on where it was; `--only` measures anew what has this in its name. All of it takes about 40
+minutes on 2 cores. The load needs the demo's bundle (`make demo`), of which it makes a copy with an int8 engine.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from rich.progress import Progress, TaskID
 from nand_benchmarks.line.bundle import line_bundle
 from nand_benchmarks.line.endurance import run_endurance, write_pictures
 from nand_benchmarks.line.faults import FAULTS, FaultNotHereError
-from nand_benchmarks.line.load import mostly_good, run_load
+from nand_benchmarks.line.load import mostly_good, run_load, with_int8
 from nand_benchmarks.line.page_cost import run_page_cost
 from nand_benchmarks.line.switching import run_switching
 from nand_benchmarks.line.trial import run_trial
@@ -72,7 +72,7 @@ class Measurements:
 
     @property
     def _stretches(self) -> int:
-        return 1 if self._quick else 12
+        return 2 if self._quick else 150
 
     @property
     def _changes(self) -> int:
@@ -92,7 +92,8 @@ class Measurements:
         if self._quick:
             bundle, pictures, seconds = self._bundle, sorted(write_pictures(folder / "pictures").iterdir()), 3.0
         else:
-            bundle, pictures, seconds = _needed(self._demo), demo_pictures(self._demo.parent), 60.0
+            demo = self._demo.parent
+            bundle, pictures, seconds = with_int8(_needed(self._demo), folder, demo / "good"), demo_pictures(demo), 60.0
         loaded = run_load(
             bundle,
             folder,
@@ -109,8 +110,7 @@ class Measurements:
         return run_endurance(self._bundle, folder, frames=self._frames, per_second=400.0, on_frames=say).to_json()
 
     def _page_cost(self, folder: Path, say: Say) -> dict[str, Any]:
-        seconds = 2.0 if self._quick else 5.0
-        cost = run_page_cost(self._bundle, folder, stretches=self._stretches, seconds=seconds, on_stretch=say)
+        cost = run_page_cost(self._bundle, folder, stretches=self._stretches, seconds=1.5, on_stretch=say)
         return cost.to_json()
 
     def _switching(self, folder: Path, say: Say) -> dict[str, Any]:

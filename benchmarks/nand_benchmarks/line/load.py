@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +19,7 @@ from nand_benchmarks.line.book import Book, Recorded
 from nand_benchmarks.line.processes import free_port
 from nand_benchmarks.line.station_process import StationProcess
 from nand_benchmarks.line.trial import percentile
+from nand_edge.errors import NandEdgeError
 
 _SETTLE_S = 2.0
 _DROPPED = "nand_edge_dropped_frames_total"
@@ -109,6 +113,29 @@ def run_load(
         station.stop()
     records = [record for record in Book(station.state_folder).records() if began <= record.timestamp < ended]
     return _summary(engine_in_words, records, int(dropped), deadline_ms, ended - began)
+
+
+def with_int8(bundle: Path, folder: Path, frames: Path) -> Path:
+    """A copy of a bundle with an int8 engine, as a line makes one that needs the speed; `auto` may choose it then.
+
+    Args:
+        bundle: The bundle.
+        folder: Where the copy goes.
+        frames: Good frames, on which the engine is calibrated and its loss is measured.
+
+    Raises:
+        NandEdgeError: It cannot be built.
+    """
+    copy = folder / bundle.name
+    shutil.copytree(bundle, copy)
+    options = ["--target", "onnx", "--precision", "int8", "--frames", str(frames)]
+    command = [str(Path(sys.executable).with_name("nand-edge")), "build", str(copy), *options]
+    built = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
+    if built.returncode:
+        raise NandEdgeError(
+            "the load's int8 engine", found=built.stderr[-300:], needed="one that is built", do="run `nand-edge build`"
+        )
+    return copy
 
 
 def write_video(path: Path, pictures: Iterable[Path]) -> Path:

@@ -18,32 +18,48 @@ from nand_benchmarks.line.station_process import FRAMES, StationProcess
 
 _SETTLE_S = 3.0
 _GLANCE_S = 1.0
+_EVERY_S = 5.0
+"""A page is loaded once in so many seconds; what is measured around the load is a part of them."""
+
+_CERTAIN = 1.96
+"""Standard errors on either side that hold the mean 19 times in 20."""
 
 
 @dataclass(frozen=True)
 class PageCost:
     """What looking at the live page costs the inspection.
 
+    A line's throughput wanders by several per cent from second to second, on its own. So the stretches are short and
+    many, those of each kind in turns, and the mean over all turns comes with its error.
+
     Attributes:
+        seconds: How long a stretch is.
         without: Frames a second, in each stretch in which nobody looked.
         loading: In each stretch in which the page was loaded, and its live pictures were looked at for a second.
         watching: In each stretch in which somebody looked at the live pictures all the time.
-        loads: Pages that were loaded in all.
     """
 
+    seconds: float
     without: list[float]
     loading: list[float]
     watching: list[float]
-    loads: int
 
-    def share(self, others: list[float]) -> float:
-        """The share of the throughput that is lost: the median over neighbouring stretches."""
-        return float(np.median([1 - slow / fast for fast, slow in zip(self.without, others, strict=True)]))
+    def lost(self, others: list[float]) -> tuple[float, float]:
+        """The share of the throughput that is lost during these stretches, and its error to either side."""
+        lost = 1 - np.array(others) / np.array(self.without)
+        error = _CERTAIN * float(lost.std(ddof=1)) / len(lost) ** 0.5 if len(lost) > 1 else float("nan")
+        return float(lost.mean()), error
 
     def to_json(self) -> dict[str, Any]:
-        """The figures for the results."""
-        shares = {"share": self.share(self.loading), "watching_share": self.share(self.watching)}
-        return {**vars(self), **{name: round(share, 4) for name, share in shares.items()}}
+        """The figures for the results; `share` is that of a page load every five seconds."""
+        during, watching = self.lost(self.loading), self.lost(self.watching)
+        shares = {
+            "share": [each * self.seconds / _EVERY_S for each in during],
+            "share_during": during,
+            "watching_share": watching,
+        }
+        rounded = {name: [round(each, 4) for each in pair] for name, pair in shares.items()}
+        return {**vars(self), "loads": len(self.loading), "every_s": _EVERY_S, **rounded}
 
 
 def run_page_cost(
@@ -81,11 +97,16 @@ def run_page_cost(
         add_user(station.state_folder)
         page = Page(port)
         time.sleep(_SETTLE_S)
-        cost = PageCost([], [], [], stretches)
+        cost = PageCost(seconds, [], [], [])
+        kinds: list[tuple[list[float], Callable[[], object]]] = [
+            (cost.without, lambda: None),
+            (cost.loading, lambda: _glance(page)),
+            (cost.watching, lambda: page.watch(seconds)),
+        ]
         for number in range(stretches):
-            cost.without.append(_throughput(station, seconds, lambda: None))
-            cost.loading.append(_throughput(station, seconds, lambda: _glance(page)))
-            cost.watching.append(_throughput(station, seconds, lambda: page.watch(seconds)))
+            # There and back: what grows or falls over a turn costs each kind the same.
+            for rates, look in kinds if number % 2 else reversed(kinds):
+                rates.append(_throughput(station, seconds, look))
             on_stretch(number + 1)
     finally:
         station.stop()

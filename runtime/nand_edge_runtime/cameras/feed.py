@@ -26,6 +26,7 @@ from nand_edge_runtime.cameras.protocol import (
 )
 from nand_edge_runtime.cameras.settings import FILES, CameraKind, CameraSettings, Policy
 from nand_edge_runtime.cameras.waiting import Rate, Waiting
+from nand_edge_runtime.engine_process.shared_pool import SharedPool
 from nand_edge_runtime.station.frames import CameraFrame, FrameKey
 from nand_edge_runtime.station.hub import Dropped, Entered, Event, Hub, PartChanged
 from nand_edge_runtime.station.states import PartState, PartStatus
@@ -46,6 +47,7 @@ class CameraFeed:
         hub: Told of the camera's state and of dropped frames; tells which frames are on record.
         on_frame: Called when a frame is there.
         recorded: The last frames of this camera that were put on record before the start, for a hot folder.
+        memory: Where frames are best put; see `Engine.frame_memory`.
 
     Raises:
         NandEdgeError: The references of a line-scan camera cannot be read.
@@ -59,12 +61,15 @@ class CameraFeed:
         hub: Hub,
         on_frame: Callable[[], None],
         recorded: Collection[Recorded] = (),
+        memory: SharedPool | None = None,
     ) -> None:
         self._recorded = recorded
         self._camera, self._run, self._hub, self._on_frame = camera, run, hub, on_frame
         # Asked once: the answers may lie on a drive that hangs later.
         self._kind, self._is_timeless, self._is_free = camera.source_kind, camera.is_timeless, camera.is_free_running
         self._lines = lines_of(camera)
+        # Lines are put together to tiles first.
+        self._memory = memory if self._lines is None else None
         policy = camera.queue_policy if self._lines is None else Policy.EVERY
         self._waits_for_room = policy is Policy.EVERY and self._kind in FILES
         self._waiting = Waiting(policy, camera.queue)
@@ -143,7 +148,7 @@ class CameraFeed:
         given = self._given
         try:
             if self._host is None:
-                self._host = host_of(self._camera)
+                self._host = host_of(self._camera, self._memory)
                 self._host.recorded(self._recorded)
             self._host.open()
             self._read_on(self._host)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nand_edge.errors import NandEdgeError
 from nand_edge_runtime.cameras.host import Host
@@ -17,6 +18,7 @@ from nand_edge_runtime.cameras.protocol import CameraError, EndOfSourceError, Ta
 from nand_edge_runtime.cameras.settings import CameraSettings
 from nand_edge_runtime.engine_process.channel import Channel, ChannelClosedError
 from nand_edge_runtime.engine_process.shared_block import SharedBlock
+from nand_edge_runtime.engine_process.shared_pool import SharedPool
 
 _START = "from nand_edge_runtime.cameras.camera_process import main; main()"
 _IMPORTS_S = 30.0
@@ -34,10 +36,12 @@ class ProcessHost(Host):
 
     Args:
         settings: The camera's.
+        memory: Where frames are put; None for this process's own.
     """
 
-    def __init__(self, settings: CameraSettings) -> None:
+    def __init__(self, settings: CameraSettings, memory: SharedPool | None = None) -> None:
         super().__init__(settings)
+        self._memory = memory
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
         self._blocks: list[SharedBlock] = []
@@ -117,13 +121,21 @@ class ProcessHost(Host):
         return None
 
     def _frame(self, message: dict[str, Any]) -> Taken:
-        image = np.array(self._blocks[message["block"]].view(message["shape"]))
+        image = self._kept(self._blocks[message["block"]].view(message["shape"]))
         # Told at the next read: the process has others, and this frame is on its way sooner.
         self._unused = message["block"]
         return Taken(
             image, message["name"], message["taken"], message["timestamp"], message["device"], message["position"],
             message["fault"],
         )  # fmt: skip
+
+    def _kept(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A copy that stays when the block is filled again."""
+        # With too little memory to share, the frame may still find room here.
+        with suppress(OSError):
+            if self._memory is not None:
+                return self._memory.copy_of(image)
+        return np.array(image)
 
     def _give_back(self) -> None:
         """Tell the process which block it may fill again."""

@@ -1,4 +1,4 @@
-"""Messages between the station and another process: small JSON objects over a socket, and open files beside them."""
+"""Messages between the station and another process over a socket: small JSON objects, bytes, and open files."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+PACKED = "packed"
+_PACKED = b"\0"
+"""What no JSON begins with."""
+
 _LENGTH = struct.Struct("!I")
 _MAX_BYTES = 16 << 20
-_MAX_DESCRIPTORS = 4
+_READ_BYTES = 1 << 13
+_MAX_DESCRIPTORS = 64
 
 
 class ChannelClosedError(Exception):
@@ -46,7 +51,17 @@ class Channel:
         Raises:
             ChannelClosedError: Nobody is there.
         """
-        content = json.dumps(message).encode()
+        self._send(json.dumps(message).encode(), descriptors)
+
+    def send_packed(self, content: bytes, descriptors: Sequence[int] = ()) -> None:
+        """Send bytes, which come as the message `{PACKED: content}`.
+
+        Raises:
+            ChannelClosedError: Nobody is there.
+        """
+        self._send(_PACKED + content, descriptors)
+
+    def _send(self, content: bytes, descriptors: Sequence[int]) -> None:
         data = _LENGTH.pack(len(content)) + content
         try:
             sent = socket.send_fds(self._socket, [data], descriptors) if descriptors else 0
@@ -65,11 +80,10 @@ class Channel:
             message = self._next()
             if message is not None:
                 return message
-            left_ms = None if until is None else max(until - time.monotonic(), 0.0) * 1e3
             try:
-                if not self._poll.poll(left_ms):
+                if until is not None and not self._poll.poll(max(until - time.monotonic(), 0.0) * 1e3):
                     return None
-                data, descriptors, _, _ = socket.recv_fds(self._socket, 1 << 16, _MAX_DESCRIPTORS)
+                data, descriptors, _, _ = socket.recv_fds(self._socket, _READ_BYTES, _MAX_DESCRIPTORS)
             except (OSError, ValueError) as error:
                 raise ChannelClosedError(str(error)) from None
             if not data:
@@ -117,5 +131,5 @@ class Channel:
             return None
         content = bytes(self._read[_LENGTH.size : end])
         del self._read[:end]
-        message: dict[str, Any] = json.loads(content)
+        message: dict[str, Any] = {PACKED: content[1:]} if content.startswith(_PACKED) else json.loads(content)
         return message

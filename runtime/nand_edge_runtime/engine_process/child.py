@@ -9,17 +9,21 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from nand_edge.errors import NandEdgeError
-from nand_edge_runtime.engine_process.channel import Channel, ChannelClosedError
-from nand_edge_runtime.engine_process.crossing import facts_of
+from nand_edge_runtime.engine_process.channel import PACKED, Channel, ChannelClosedError
+from nand_edge_runtime.engine_process.crossing import Answer, Question, facts_of
 from nand_edge_runtime.engine_process.judge import Judge, failure_of
 from nand_edge_runtime.engine_process.judged_by import JudgedBy
+from nand_edge_runtime.engine_process.loan import MAPS
 from nand_edge_runtime.engine_process.settings import EngineSettings
 from nand_edge_runtime.engine_process.shared_block import SharedBlock
 
@@ -69,8 +73,7 @@ class _Child:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._frames: SharedBlock | None = None
-        self._maps: SharedBlock | None = None
+        self._segments: dict[int, SharedBlock] = {}
 
     def serve(self) -> None:
         """Open the engine, then judge until the station goes.
@@ -80,14 +83,14 @@ class _Child:
         """
         judge = self._opened(self._next())
         while judge is not None:
-            message = self._next()
+            question = Question.unpacked(self._next()[PACKED])
             try:
-                self._channel.send(self._answer(judge, message))
+                self._channel.send_packed(self._answer(judge, question).packed())
             except ChannelClosedError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever an engine raises costs these frames and no others
                 reason, detail = failure_of(error)
-                self._channel.send({"is": "failure", "id": message["id"], "reason": reason.name, "detail": detail})
+                self._channel.send({"is": "failure", "id": question.number, "reason": reason.name, "detail": detail})
                 if not judge.still_works():
                     print(f"the engine no longer judges what it judged before: {detail}", file=sys.stderr)
                     _end(_LOST)
@@ -107,20 +110,24 @@ class _Child:
         gc.freeze()
         return judge
 
-    def _answer(self, judge: Judge, message: dict[str, Any]) -> dict[str, Any]:
+    def _answer(self, judge: Judge, question: Question) -> Answer:
+        if question.changes:
+            self._change(judge, question.changes)
+        inspections = judge.judge(list(self._array(question.frames, question.shape, np.uint8)))
+        side = len(inspections[0].anomaly_map)
+
+        def room(frame: int, number: int) -> NDArray[np.float32]:
+            return self._array(question.maps[MAPS * frame + number], (side, side), np.float32)
+
+        facts = [facts_of(inspection, partial(room, frame)) for frame, inspection in enumerate(inspections)]
+        return Answer(question.number, judge.serial, side, facts)
+
+    def _change(self, judge: Judge, changes: dict[str, Any]) -> None:
         # All that came with the message is taken before anything can fail.
-        judged_by = None if message["judge by"] is None else self._judged_by(message["judge by"])
-        for name, size in message["new blocks"].items():
-            self._take(name, int(size))
+        judged_by = self._judged_by(changes["judge by"]) if "judge by" in changes else None
+        self._share(changes.get("new", ()), changes.get("gone", ()))
         if judged_by is not None:
             judge.judge_by(judged_by)
-        if self._frames is None or self._maps is None:
-            raise ChannelClosedError("frames without memory for them")
-        inspections = judge.judge(list(self._frames.view(message["shape"])))
-        side = inspections[0].anomaly_map.shape[0]
-        maps = self._maps.view([len(inspections), 3, side, side], np.float32)
-        facts = [facts_of(inspection, place) for place, inspection in zip(maps, inspections, strict=True)]
-        return {"is": "answer", "id": message["id"], "side": side, "inspections": facts}
 
     def _judged_by(self, message: dict[str, Any]) -> JudgedBy:
         (descriptor,) = self._channel.take_descriptors(1)
@@ -130,16 +137,16 @@ class _Child:
         block.close()
         return judged_by
 
-    def _take(self, name: str, size: int) -> None:
-        (descriptor,) = self._channel.take_descriptors(1)
-        block = SharedBlock(descriptor, size)
-        before = self._frames if name == "frames" else self._maps
-        if before is not None:
-            before.close()
-        if name == "frames":
-            self._frames = block
-        else:
-            self._maps = block
+    def _share(self, new: Sequence[tuple[int, int]], gone: Sequence[int]) -> None:
+        """Take the memory that the station has new, and let go of what it no longer has."""
+        for (number, size), descriptor in zip(new, self._channel.take_descriptors(len(new)), strict=True):
+            self._segments[number] = SharedBlock(descriptor, size)
+        for number in gone:
+            self._segments.pop(number).close()
+
+    def _array(self, place: Sequence[int], shape: Sequence[int], kind: DTypeLike) -> NDArray[Any]:
+        segment, offset = place
+        return self._segments[segment].view(shape, kind, offset=offset)
 
     def _next(self) -> dict[str, Any]:
         message = self._channel.receive()

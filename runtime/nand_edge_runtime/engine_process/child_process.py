@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import subprocess
 import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,16 @@ from numpy.typing import NDArray
 
 from nand_edge.errors import NandEdgeError
 from nand_edge.inspection import Inspection
-from nand_edge_runtime.engine_process.channel import Channel, ChannelClosedError
-from nand_edge_runtime.engine_process.crossing import inspection_of
+from nand_edge_runtime.engine_process.channel import PACKED, Channel, ChannelClosedError
+from nand_edge_runtime.engine_process.crossing import Answer, Question, inspection_of
 from nand_edge_runtime.engine_process.failure import EngineFailure, too_slow
 from nand_edge_runtime.engine_process.interpreter import ending, start_child
 from nand_edge_runtime.engine_process.judged_by import JudgedBy
+from nand_edge_runtime.engine_process.loan import Lender, Loan
 from nand_edge_runtime.engine_process.output_log import OutputLog
 from nand_edge_runtime.engine_process.settings import EngineSettings
 from nand_edge_runtime.engine_process.shared_block import SharedBlock
+from nand_edge_runtime.engine_process.shared_pool import SharedPool
 from nand_edge_runtime.station.frames import CameraFrame
 from nand_edge_runtime.station.records import Reason
 
@@ -53,6 +55,7 @@ class ChildProcess:
     Args:
         folder: The bundle.
         settings: Which engine, and how it is to run.
+        memory: What it and the station share; it may be shared with other processes, one after another.
         map_size: Side of the maps that the bundle gives.
         region: What inspections say of where frames were inspected.
         niceness: How far it steps back behind others, 0 to 19.
@@ -66,15 +69,16 @@ class ChildProcess:
         folder: Path,
         settings: EngineSettings,
         *,
+        memory: SharedPool,
         map_size: int,
         region: NDArray[np.float32] | None = None,
         niceness: int = 0,
     ) -> None:
         self._folder, self._settings, self._niceness = folder, settings, niceness
-        self._map_size, self._region = map_size, region
+        self._region, self._lender = region, Lender(memory, map_size)
         self._lock = threading.Lock()
-        self._blocks: dict[str, SharedBlock] = {}
-        self._shape: Sequence[int] = ()
+        self._loan: Loan | None = None
+        self._bundle = ""
         self._number = 0
         self._asked: JudgedBy | None = None
         self._judges_by: JudgedBy | None = None
@@ -129,7 +133,8 @@ class ChildProcess:
         if answer["is"] == "refused":
             what, found, needed, do = answer["error"]
             raise NandEdgeError(what, found=found, needed=needed, do=do)
-        return Ready(answer["device"], answer["bundle"])
+        self._bundle = answer["bundle"]
+        return Ready(answer["device"], self._bundle)
 
     def judge(self, frames: Sequence[CameraFrame], judged_by: JudgedBy, timeout_s: float) -> list[Inspection]:
         """Have it judge frames of one size; an answer that comes too late is thrown away.
@@ -148,8 +153,6 @@ class ChildProcess:
                 answer = self._answer(until)
             except ChannelClosedError:
                 raise EngineFailure(Reason.ENGINE_FAILED, self.death()) from None
-            if answer["is"] == "failure":
-                raise EngineFailure(Reason[answer["reason"]], answer["detail"])
             self.answered += 1
             return self._inspections(frames, answer, started)
 
@@ -185,91 +188,83 @@ class ChildProcess:
         try:
             self._closed = True
             self._channel.close()
-            for block in self._blocks.values():
-                block.close()
-            self._blocks.clear()
+            self._loan = None
+            self._lender.close()
         finally:
             self._lock.release()
 
     def _take_late_answer(self, until: float) -> None:
         """Wait until it is done with the frames before, which were given up."""
         if self._busy_since is not None:
-            self._answer(until)
+            with suppress(EngineFailure):
+                self._answer(until)
+        if self._busy_since is not None:
+            raise too_slow()
 
     def _ask(self, frames: Sequence[CameraFrame], judged_by: JudgedBy) -> None:
-        shape = (len(frames), *frames[0].image.shape)
-        words, vectors = self._words(judged_by)
+        changes, files = self._words(judged_by)
         try:
-            new = self._new_blocks(shape)
-            for place, frame in zip(self._blocks["frames"].view(shape), frames, strict=True):
-                np.copyto(place, frame.image)
+            self._loan = loan = self._lender.lend([frame.image for frame in frames])
+            new, gone = self._lender.news(loan)
+            if new or gone:
+                changes |= {"new": [(number, block.size) for number, block in new.items()], "gone": gone}
             self._number += 1
-            message = {
-                "id": self._number,
-                "shape": shape,
-                "judge by": words,
-                "new blocks": {name: self._blocks[name].size for name in new},
-            }
-            files = [*([vectors] if vectors else []), *(self._blocks[name] for name in new)]
+            question = Question(self._number, loan.frames.shape, loan.frames_place, loan.maps_places, changes)
             self._asked, self._busy_since = judged_by, time.monotonic()
-            self._channel.send(message, [each.fileno() for each in files])
+            self._channel.send_packed(question.packed(), [each.fileno() for each in (*files, *new.values())])
+            # While the engine runs there is time for what the next frame would wait for.
+            self._lender.prepare(len(frames))
+        except OSError as error:
+            raise _no_memory(error) from None
         finally:
-            if vectors:
-                vectors.close()
+            for file in files:
+                file.close()
 
-    def _words(self, judged_by: JudgedBy) -> tuple[dict[str, Any] | None, SharedBlock | None]:
+    def _words(self, judged_by: JudgedBy) -> tuple[dict[str, Any], list[SharedBlock]]:
         """What the frames are to be judged by, where it does not know that yet."""
         if self._judges_by is judged_by:
-            return None, None
+            return {}, []
         message, vectors = judged_by.to_message()
-        block = _block(max(vectors.nbytes, 1))
-        block.view(vectors.shape, np.float32)[...] = vectors
-        return message, block
-
-    def _new_blocks(self, shape: Sequence[int]) -> list[str]:
-        """Make memory for frames of this shape and their maps, where there is not enough; gives the new ones' names."""
-        if shape == self._shape:
-            return []
-        needed = {
-            "frames": math.prod(shape),
-            "maps": max(12 * shape[0] * self._map_size**2, 1),
-        }
-        new: dict[str, SharedBlock] = {}
         try:
-            for name, size in needed.items():
-                if name not in self._blocks or self._blocks[name].size < size:
-                    new[name] = _block(size)
-        except EngineFailure:
-            for block in new.values():
-                block.close()
-            raise
-        for name, block in new.items():
-            if name in self._blocks:
-                self._blocks[name].close()
-            self._blocks[name] = block
-        self._shape = shape
-        return list(new)
+            block = SharedBlock.create(max(vectors.nbytes, 1))
+        except OSError as error:
+            raise _no_memory(error) from None
+        block.view(vectors.shape, np.float32)[...] = vectors
+        return {"judge by": message}, [block]
 
-    def _answer(self, until: float) -> dict[str, Any]:
+    def _answer(self, until: float) -> Answer:
         message = self._channel.receive(max(until - time.monotonic(), 0.0))
         if message is None:
             raise too_slow()
-        if message["id"] != self._number:
-            raise ChannelClosedError(f"an answer to {message['id']} instead of {self._number}")
+        answer = Answer.unpacked(message[PACKED]) if PACKED in message else None
+        number = message["id"] if answer is None else answer.number
+        if number != self._number:
+            raise ChannelClosedError(f"an answer to {number} instead of {self._number}")
         self._busy_since = None
         # After a failure it is not known how far it came with a change.
-        self._judges_by = self._asked if message["is"] == "answer" else None
+        self._judges_by = None if answer is None else self._asked
         if time.monotonic() > until:
             raise too_slow()
-        return message
+        if answer is None:
+            raise EngineFailure(Reason[message["reason"]], message["detail"])
+        return answer
 
-    def _inspections(self, frames: Sequence[CameraFrame], answer: dict[str, Any], started: float) -> list[Inspection]:
-        side = int(answer["side"])
-        maps = self._blocks["maps"].view([len(frames), 3, side, side], np.float32)
+    def _inspections(self, frames: Sequence[CameraFrame], answer: Answer, started: float) -> list[Inspection]:
+        loan, judged_by, self._loan = self._loan, self._asked, None
+        if loan is None or judged_by is None or answer.judged_by != judged_by.serial:
+            raise EngineFailure(Reason.ENGINE_FAILED, "it judged by other words than it was told")
         waited_ms = (time.monotonic() - started) * 1e3
         return [
-            inspection_of(frame, facts, drawn, region=self._region, waited_ms=waited_ms)
-            for frame, facts, drawn in zip(frames, answer["inspections"], maps, strict=True)
+            inspection_of(
+                frame,
+                facts,
+                partial(loan.map, place, answer.side),
+                normalities=judged_by.names,
+                bundle=self._bundle,
+                region=self._region,
+                waited_ms=waited_ms,
+            )
+            for place, (frame, facts) in enumerate(zip(frames, answer.facts, strict=True))
         ]
 
     def _cannot_be_used(self, found: str) -> NandEdgeError:
@@ -281,10 +276,5 @@ class ChildProcess:
         )
 
 
-def _block(size: int) -> SharedBlock:
-    try:
-        return SharedBlock.create(size)
-    except OSError as error:
-        raise EngineFailure(
-            Reason.FRAME_REFUSED, f"no memory for {size} bytes ({error.strerror or type(error).__name__})"
-        ) from None
+def _no_memory(error: OSError) -> EngineFailure:
+    return EngineFailure(Reason.FRAME_REFUSED, f"no memory for the frame ({error.strerror or type(error).__name__})")

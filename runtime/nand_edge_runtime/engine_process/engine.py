@@ -10,6 +10,7 @@ from typing import Protocol
 from nand_edge.inspection import Inspection
 from nand_edge.normality import Normality
 from nand_edge_runtime.engine_process.settings import EngineSettings
+from nand_edge_runtime.engine_process.shared_pool import SharedPool
 from nand_edge_runtime.station.frames import CameraFrame
 from nand_edge_runtime.station.states import PartStatus
 
@@ -20,6 +21,10 @@ class Engine(Protocol):
     @property
     def device(self) -> str:
         """The target and what it runs on, in words ("onnx on CPU"); empty before it has started."""
+
+    @property
+    def frame_memory(self) -> SharedPool | None:
+        """Memory for frames: those that lie in it reach the engine without a copy. None where all do."""
 
     def start(self, timeout_s: float, *, stop: threading.Event | None = None) -> None:
         """Load the engine, and keep it loaded from now on.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from nand_edge_runtime.engine_process.child_process import ChildProcess, Ready
 from nand_edge_runtime.engine_process.failure import EngineFailure
 from nand_edge_runtime.engine_process.judged_by import JudgedBy
 from nand_edge_runtime.engine_process.settings import EngineSettings
+from nand_edge_runtime.engine_process.shared_pool import SharedPool
 from nand_edge_runtime.engine_process.standing import Standing
 from nand_edge_runtime.station.frames import CameraFrame
 from nand_edge_runtime.station.records import Reason
@@ -60,6 +60,7 @@ class IsolatedEngine:
         self._folder, self._settings, self._niceness = folder, settings, niceness
         self._judged_by = JudgedBy(0, tuple(normalities), threshold)
         self._change_lock = threading.Lock()
+        self._memory = SharedPool()
         self._map_size = 0
         self._region: NDArray[np.float32] | None = None
         self._shape: tuple[int, ...] | None = None
@@ -76,6 +77,11 @@ class IsolatedEngine:
     def device(self) -> str:
         """The target and what it runs on, in words; empty before it has started."""
         return "" if self._ready is None else self._ready.device
+
+    @property
+    def frame_memory(self) -> SharedPool:
+        """Where frames are best put; see `Engine.frame_memory`."""
+        return self._memory
 
     def start(self, timeout_s: float, *, stop: threading.Event | None = None) -> None:
         """Load the engine; see `Engine.start`."""
@@ -114,6 +120,7 @@ class IsolatedEngine:
         self._look.set()
         if self._keeper.ident is not None:
             self._keeper.join(_CLOSE_S)
+        self._memory.close()
         self._standing.change(PartState.STOPPED)
 
     def _inspect(self, frames: Sequence[CameraFrame], timeout_s: float) -> list[Inspection]:
@@ -148,6 +155,7 @@ class IsolatedEngine:
             child = ChildProcess(
                 self._folder,
                 self._settings,
+                memory=self._memory,
                 map_size=self._map_size,
                 region=self._region,
                 niceness=self._niceness,
@@ -212,9 +220,12 @@ class IsolatedEngine:
 
 
 def _resident_megabytes(pid: int) -> float | None:
-    """Memory that a process holds, where the system tells that."""
+    """Memory that a process holds and does not share with the station, where the system tells that."""
     try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, ValueError, IndexError):
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+        held = {
+            name: int(value.split()[0]) for name, _, value in (line.partition(":") for line in lines) if "Rss" in name
+        }
+        return round((held["RssAnon"] + held["RssFile"]) * 1024 / 1e6, 1)
+    except (OSError, ValueError, IndexError, KeyError):
         return None
-    return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)

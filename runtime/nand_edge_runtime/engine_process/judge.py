@@ -45,6 +45,8 @@ class Judge:
             spinning=settings.spinning,
             normalities=[],
         )
+        self.serial = -1
+        """Of what it judges by; -1 before there was any, or where a change failed half-way."""
         self._good: tuple[int, ...] = ()
         self._tried = 0.0
 
@@ -59,8 +61,10 @@ class Judge:
         Raises:
             NandEdgeError: A normality does not fit the bundle, or the threshold is no finite number.
         """
+        self.serial = -1
         self.inspector.set_normalities(judged_by.normalities)
         self.inspector.threshold = judged_by.threshold
+        self.serial = judged_by.serial
 
     def judge(self, frames: Sequence[NDArray[np.uint8]]) -> list[Inspection]:
         """Judge frames of one size.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,11 @@ class JudgedBy:
     serial: int
     normalities: tuple[Normality, ...]
     threshold: float
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The normalities' names."""
+        return tuple(normality.name for normality in self.normalities)
 
     def changed(self, normalities: Sequence[Normality], threshold: float) -> JudgedBy:
         """What comes after this."""

@@ -69,6 +69,11 @@ class LocalEngine:
         """The target and what it runs on, in words; empty before it has started."""
         return "" if self._judge is None else self._judge.device
 
+    @property
+    def frame_memory(self) -> None:
+        """Nothing is copied in any case; see `Engine.frame_memory`."""
+        return
+
     def start(
         self,
         timeout_s: float,  # noqa: ARG002 - loading in this process cannot be given up

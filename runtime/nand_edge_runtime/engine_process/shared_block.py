@@ -58,16 +58,18 @@ class SharedBlock:
         """The open file, to hand to another process, which makes a block of it."""
         return self._descriptor
 
-    def view(self, shape: Sequence[int], dtype: DTypeLike = np.uint8) -> NDArray[Any]:
-        """An array that lies at the block's beginning, without a copy.
+    def view(self, shape: Sequence[int], dtype: DTypeLike = np.uint8, *, offset: int = 0) -> NDArray[Any]:
+        """An array that lies so many bytes after the block's beginning, without a copy.
 
         Raises:
             ValueError: It does not fit.
         """
-        if math.prod(shape) * np.dtype(dtype).itemsize > self.size or min(shape, default=1) < 0:
-            raise ValueError(f"no room for shape {list(shape)} in {self.size} bytes")
+        needed = offset + math.prod(shape) * np.dtype(dtype).itemsize
+        if needed > self.size or min(*shape, offset, 0) < 0:
+            raise ValueError(f"no room for shape {list(shape)} from {offset} on in {self.size} bytes")
         # Not by `np.ndarray(buffer=...)`, which does not keep the memory from being closed under the array.
-        return np.frombuffer(self._memory, dtype, count=math.prod(shape)).reshape(shape)
+        flat = np.frombuffer(self._memory, dtype, count=math.prod(shape), offset=offset)
+        return flat if len(shape) == 1 else flat.reshape(shape)
 
     def close(self) -> None:
         """Let go of the memory; where arrays still lie in it, it stays until they are gone."""

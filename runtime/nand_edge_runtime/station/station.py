@@ -82,6 +82,7 @@ class Station:
                     hub=self.hub,
                     on_frame=self._wake,
                     recorded=self.history.lately_entered(camera.name),
+                    memory=self._engine.frame_memory,
                 )
                 for camera in settings.camera
             }

@@ -92,7 +92,7 @@ def test_a_hang_is_told_in_time_and_the_frame_that_it_held_is_not_lost(
         with pytest.raises(CameraError):
             read(host)
         assert not host.is_open
-    assert threading.active_count() == threads, "each try would leave another thread behind"
+    assert threading.active_count() <= threads, "each try would leave another thread behind"
     camera.goes_on.set()
     host.open()
     names += [read(host) for _ in range(5)]

@@ -21,6 +21,7 @@ from nand_edge.normality import Normality
 from nand_edge_runtime.engine_process import Engine, EngineFailure, EngineSettings, open_engine_process
 from nand_edge_runtime.engine_process.child_process import ChildProcess
 from nand_edge_runtime.engine_process.judged_by import JudgedBy
+from nand_edge_runtime.engine_process.shared_pool import SharedPool
 from nand_edge_runtime.station.frames import CameraFrame
 from nand_edge_runtime.station.records import Reason
 from nand_edge_runtime.station.states import PartState, PartStatus
@@ -221,7 +222,8 @@ def test_it_is_closed_at_once(*, hanging: bool, open_engine: OpenEngine, make_fr
     assert time.monotonic() - started < 0.5
     assert is_gone(pid)
     wait_until(lambda: set(threading.enumerate()) <= before, 1.0)
-    assert open_files(os.getpid()) == files
+    # Fewer than before where an engine of another test let go of its own meanwhile.
+    assert open_files(os.getpid()) <= files
 
 
 def test_frames_of_all_sizes_leave_no_files_behind(open_engine: OpenEngine, make_frame: MakeFrame) -> None:
@@ -230,10 +232,12 @@ def test_frames_of_all_sizes_leave_no_files_behind(open_engine: OpenEngine, make
     processes = (os.getpid(), pid_of(engine))
     before = [open_files(pid) for pid in processes]
     random = np.random.default_rng(0)
-    for height, width in random.integers(1, 400, (30, 2)).tolist():
+    for height, width in random.integers(1, 400, (60, 2)).tolist():
         (inspection,) = engine.inspect([make_frame(77, size=(height, width))], timeout_s=5.0)
         assert round(inspection.base_score * 255) == 77
-    assert [open_files(pid) for pid in processes] == before
+    # Memory for frames of other sizes is kept for a while, in five pieces at most, two files each.
+    more = [open_files(pid) - files for pid, files in zip(processes, before, strict=True)]
+    assert max(more) <= 10
 
 
 def test_what_its_process_prints_is_in_the_log(open_engine: OpenEngine, caplog: pytest.LogCaptureFixture) -> None:
@@ -273,7 +277,7 @@ def test_killed_again_and_again_while_frames_flow(open_engine: OpenEngine, make_
 
 
 def test_a_frame_that_comes_to_one_that_has_just_ended_does_not_wait(toy_bundle: Path, make_frame: MakeFrame) -> None:
-    child = ChildProcess(toy_bundle, EngineSettings(threads=1), map_size=256)
+    child = ChildProcess(toy_bundle, EngineSettings(threads=1), memory=SharedPool(), map_size=256)
     child.open(30.0, threading.Event())
     judged_by = JudgedBy(0, (), 0.5)
     assert child.judge([make_frame()], judged_by, 5.0)

@@ -1,0 +1,168 @@
+"""Memory that the station and its engine's process share, lent out as arrays: nothing that lies in it is copied."""
+
+from __future__ import annotations
+
+import errno
+import math
+import threading
+import weakref
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from nand_edge_runtime.engine_process.shared_block import SharedBlock
+
+_SEGMENT_BYTES = 16 << 20
+"""Slots are made so many at once: each segment costs both processes an open file."""
+
+_PAGE = 4096
+_STEPS = 4
+"""Sizes of slots in an octave, so that pictures of nearly the same size share them."""
+
+_MOST_UNUSED_BYTES = 64 << 20
+"""What nobody uses beyond this is given back before new memory is taken."""
+
+
+class Place(NamedTuple):
+    """Where an array lies.
+
+    Attributes:
+        segment: Number of the segment.
+        offset: Bytes from its beginning.
+    """
+
+    segment: int
+    offset: int
+
+
+@dataclass
+class _Segment:
+    block: SharedBlock
+    slot: int
+    lent: int = 0
+
+
+class SharedPool:
+    """Lends arrays; when nothing refers to one any more, its memory is lent again. Safe from any thread.
+
+    Memory grows to what was in use at once and stays there.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._segments: dict[int, _Segment] = {}
+        self._next = 0
+        self._is_closed = False
+        self._free: defaultdict[int, list[Place]] = defaultdict(list)
+        self._lent: dict[int, tuple[Place, weakref.ref[NDArray[Any]]]] = {}
+        # An array may end anywhere, within this class's own methods too: its end is noted here, and dealt with later.
+        self._ended: deque[int] = deque()
+
+    def lend(self, shape: Sequence[int], dtype: DTypeLike = np.uint8) -> NDArray[Any]:
+        """An array of this shape, with anything in it.
+
+        Raises:
+            OSError: There is not so much memory, or it is closed.
+        """
+        count, kind = math.prod(shape), np.dtype(dtype)
+        with self._lock:
+            if self._is_closed:
+                raise OSError(errno.ENOMEM, "the engine is closed")
+            self._take_back()
+            slot = slot_bytes(count * kind.itemsize)
+            if not self._free[slot]:
+                self._add_segment(slot)
+            place = self._free[slot].pop()
+            segment = self._segments[place.segment]
+            segment.lent += 1
+            root = segment.block.view([count], kind, offset=place.offset)
+            address = _address(root)
+            # Every view of an array keeps its root alive, however it was made.
+            self._lent[address] = place, weakref.ref(root, _noting(self._ended, address))
+        return root.reshape(shape)
+
+    def copy_of(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A copy of a frame, lent.
+
+        Raises:
+            OSError: There is not so much memory.
+        """
+        lent: NDArray[np.uint8] = self.lend(image.shape)
+        np.copyto(lent, image)
+        return lent
+
+    def place_of(self, array: NDArray[Any]) -> Place | None:
+        """Where a lent array lies; None for one that is not lent, or only a part or another layout of it."""
+        found = self._lent.get(_address(array))
+        root = None if found is None else found[1]()
+        if found is None or root is None or root.nbytes != array.nbytes or not array.flags.c_contiguous:
+            return None
+        return found[0]
+
+    def segments(self) -> set[int]:
+        """The numbers of all segments that there are; none ever comes again."""
+        return set(self._segments.copy())
+
+    def block(self, segment: int) -> SharedBlock:
+        """The memory of a segment that a lent array lies in."""
+        return self._segments[segment].block
+
+    def close(self) -> None:
+        """Lend nothing more; where arrays are still in use, their memory stays until they are gone."""
+        with self._lock:
+            self._is_closed = True
+            for segment in self._segments.values():
+                segment.block.close()
+            self._segments.clear()
+
+    def _take_back(self) -> None:
+        while self._ended:
+            place, _ = self._lent.pop(self._ended.popleft())
+            segment = self._segments.get(place.segment)
+            if segment is not None:
+                segment.lent -= 1
+                self._free[segment.slot].append(place)
+
+    def _add_segment(self, slot: int) -> None:
+        self._give_back()
+        slots = max(_SEGMENT_BYTES // slot, 1)
+        self._segments[self._next] = _Segment(SharedBlock.create(slots * slot), slot)
+        # The first is lent first, so that memory that was never needed is never touched.
+        self._free[slot] += [Place(self._next, number * slot) for number in reversed(range(slots))]
+        self._next += 1
+
+    def _give_back(self) -> None:
+        """Let segments go that nobody uses, the oldest first, as long as there is too much of them."""
+        unused = {number: segment for number, segment in self._segments.items() if segment.lent == 0}
+        total = sum(segment.block.size for segment in unused.values())
+        for number, segment in unused.items():
+            if total <= _MOST_UNUSED_BYTES:
+                break
+            total -= segment.block.size
+            del self._segments[number]
+            self._free[segment.slot] = [place for place in self._free[segment.slot] if place.segment != number]
+            segment.block.close()
+
+
+def slot_bytes(size: int) -> int:
+    """The size of the slot for so many bytes: a whole number of pages, at most a quarter more than is needed."""
+    step = max(1 << max(size - 1, 1).bit_length() - 1, _PAGE * _STEPS) // _STEPS
+    return max(-(-size // step), 1) * step
+
+
+def _address(array: NDArray[Any]) -> int:
+    address: int = array.__array_interface__["data"][0]
+    return address
+
+
+def _noting(ended: deque[int], address: int) -> Callable[[object], None]:
+    return partial(_note, ended, address)
+
+
+def _note(ended: deque[int], address: int, _root: object) -> None:
+    ended.append(address)
