@@ -32,8 +32,12 @@ class SharedBlock:
         self._memory = mmap.mmap(descriptor, size)
 
     @classmethod
-    def create(cls, size: int) -> SharedBlock:
+    def create(cls, size: int, *, reserve: bool = True) -> SharedBlock:
         """A new block, all zeros.
+
+        Args:
+            size: Bytes.
+            reserve: Take its memory now; if not, `reserve` takes it part by part.
 
         Raises:
             OSError: There is not so much memory.
@@ -44,15 +48,30 @@ class SharedBlock:
             descriptor, path = tempfile.mkstemp(prefix="nand-edge-")
             os.unlink(path)  # noqa: PTH108 - the file lives on as long as somebody has it open
         try:
-            # Taken now: memory that runs out later would end the process that touches it.
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(descriptor, 0, size)
-            else:
-                os.ftruncate(descriptor, size)
-            return cls(descriptor, size)
+            os.ftruncate(descriptor, size)
+            block = cls(descriptor, size)
+            if reserve:
+                block.reserve(0, size)
         except OSError:
             os.close(descriptor)
             raise
+        return block
+
+    def reserve(self, offset: int, size: int) -> None:
+        """Take the memory of a part now: memory that runs out later would end the process that touches it.
+
+        Raises:
+            OSError: There is not so much memory.
+        """
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(self._descriptor, offset, size)
+
+    def give_back(self, offset: int, size: int) -> bool:
+        """Give the memory of a part back, whole pages that hold zeros then; says whether the system can do that."""
+        if sys.platform != "linux":
+            return False
+        self._memory.madvise(mmap.MADV_REMOVE, offset, size)
+        return True
 
     def fileno(self) -> int:
         """The open file, to hand to another process, which makes a block of it."""

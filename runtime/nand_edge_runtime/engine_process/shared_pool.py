@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import math
+import mmap
 import threading
 import weakref
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -20,12 +21,15 @@ from nand_edge_runtime.engine_process.shared_block import SharedBlock
 _SEGMENT_BYTES = 16 << 20
 """Slots are made so many at once: each segment costs both processes an open file."""
 
-_PAGE = 4096
+_PAGE = mmap.PAGESIZE
 _STEPS = 4
 """Sizes of slots in an octave, so that pictures of nearly the same size share them."""
 
 _MOST_UNUSED_BYTES = 64 << 20
-"""What nobody uses beyond this is given back before new memory is taken."""
+"""Segments that nobody uses beyond this are let go before a new one is made."""
+
+_LOOK_EVERY = 1024
+"""After so many loans of a size, the memory of slots that none of them needed goes back to the system."""
 
 
 class Place(NamedTuple):
@@ -47,10 +51,20 @@ class _Segment:
     lent: int = 0
 
 
+@dataclass
+class _Slots:
+    """Free slots of one size: warm ones have memory and are lent first, the last one before all; cold have none."""
+
+    warm: deque[Place] = field(default_factory=deque)
+    cold: list[Place] = field(default_factory=list)
+    loans: int = 0
+    fewest_warm: int = 0
+
+
 class SharedPool:
     """Lends arrays; when nothing refers to one any more, its memory is lent again. Safe from any thread.
 
-    Memory grows to what was in use at once and stays there.
+    It holds as much memory as was in use at once of late.
     """
 
     def __init__(self) -> None:
@@ -58,7 +72,7 @@ class SharedPool:
         self._segments: dict[int, _Segment] = {}
         self._next = 0
         self._is_closed = False
-        self._free: defaultdict[int, list[Place]] = defaultdict(list)
+        self._free: defaultdict[int, _Slots] = defaultdict(_Slots)
         self._lent: dict[int, tuple[Place, weakref.ref[NDArray[Any]]]] = {}
         # An array may end anywhere, within this class's own methods too: its end is noted here, and dealt with later.
         self._ended: deque[int] = deque()
@@ -74,10 +88,7 @@ class SharedPool:
             if self._is_closed:
                 raise OSError(errno.ENOMEM, "the engine is closed")
             self._take_back()
-            slot = slot_bytes(count * kind.itemsize)
-            if not self._free[slot]:
-                self._add_segment(slot)
-            place = self._free[slot].pop()
+            place = self._take(slot_bytes(count * kind.itemsize))
             segment = self._segments[place.segment]
             segment.lent += 1
             root = segment.block.view([count], kind, offset=place.offset)
@@ -120,20 +131,44 @@ class SharedPool:
                 segment.block.close()
             self._segments.clear()
 
+    def _take(self, slot: int) -> Place:
+        """A free slot of this size, with memory."""
+        free = self._free[slot]
+        free.loans += 1
+        if free.loans % _LOOK_EVERY == 0:
+            self._cool(slot, free)
+        if free.warm:
+            place = free.warm.pop()
+        else:
+            if not free.cold:
+                self._add_segment(slot)
+            self._segments[free.cold[-1].segment].block.reserve(free.cold[-1].offset, slot)
+            place = free.cold.pop()
+        free.fewest_warm = min(free.fewest_warm, len(free.warm))
+        return place
+
+    def _cool(self, slot: int, free: _Slots) -> None:
+        """Give the memory back that was not needed since the last time."""
+        for _ in range(free.fewest_warm):
+            place = free.warm[0]
+            if not self._segments[place.segment].block.give_back(place.offset, slot):
+                break
+            free.cold.append(free.warm.popleft())
+        free.fewest_warm = len(free.warm)
+
     def _take_back(self) -> None:
         while self._ended:
             place, _ = self._lent.pop(self._ended.popleft())
             segment = self._segments.get(place.segment)
             if segment is not None:
                 segment.lent -= 1
-                self._free[segment.slot].append(place)
+                self._free[segment.slot].warm.append(place)
 
     def _add_segment(self, slot: int) -> None:
         self._give_back()
         slots = max(_SEGMENT_BYTES // slot, 1)
-        self._segments[self._next] = _Segment(SharedBlock.create(slots * slot), slot)
-        # The first is lent first, so that memory that was never needed is never touched.
-        self._free[slot] += [Place(self._next, number * slot) for number in reversed(range(slots))]
+        self._segments[self._next] = _Segment(SharedBlock.create(slots * slot, reserve=False), slot)
+        self._free[slot].cold += [Place(self._next, number * slot) for number in reversed(range(slots))]
         self._next += 1
 
     def _give_back(self) -> None:
@@ -145,7 +180,10 @@ class SharedPool:
                 break
             total -= segment.block.size
             del self._segments[number]
-            self._free[segment.slot] = [place for place in self._free[segment.slot] if place.segment != number]
+            free = self._free[segment.slot]
+            free.warm = deque(place for place in free.warm if place.segment != number)
+            free.cold = [place for place in free.cold if place.segment != number]
+            free.fewest_warm = min(free.fewest_warm, len(free.warm))
             segment.block.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import mmap
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from nand_edge_runtime.engine_process import shared_pool
 from nand_edge_runtime.engine_process.shared_block import SharedBlock
 from nand_edge_runtime.engine_process.shared_pool import SharedPool, slot_bytes
 
@@ -70,6 +72,29 @@ def test_many_frames_one_after_another_take_no_more_memory() -> None:
         kept[number % 20] = pool.lend((480, 640, 3))
     # One more than are kept is lent for a moment.
     assert len(pool.segments() - segments) <= 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives the memory of a part back")
+def test_the_memory_of_a_burst_goes_back_to_the_system() -> None:
+    pool = SharedPool()
+    burst = [pool.copy_of(np.ones((480, 640, 3), np.uint8)) for _ in range(40)]
+    held = resident_bytes()
+    del burst
+    for _ in range(3000):
+        pool.lend((480, 640, 3))[...] = 1
+    assert held - resident_bytes() > 30 * 921_600
+
+
+def test_arrays_keep_what_is_in_them_while_others_go_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_pool, "_LOOK_EVERY", 7)
+    pool = SharedPool()
+    random = np.random.default_rng(0)
+    kept: dict[int, NDArray[np.uint8]] = {}
+    for number in range(2000):
+        kept[int(random.integers(0, 1 + number % 50))] = pool.copy_of(np.full((64, 64, 3), number % 256, np.uint8))
+        if number % 50 == 0:
+            kept.clear()
+        assert all(array.min() == array.max() for array in kept.values())
 
 
 def test_what_nobody_uses_goes_when_other_sizes_come_but_what_is_used_stays() -> None:
@@ -130,8 +155,12 @@ def test_a_closed_pool_lends_nothing_and_leaves_no_file() -> None:
 def test_slots_are_whole_pages_and_waste_at_most_a_quarter(size: int) -> None:
     slot = slot_bytes(size)
     assert slot >= size
-    assert slot % 4096 == 0
-    assert slot <= max(size * 1.25, size + 4096)
+    assert slot % mmap.PAGESIZE == 0
+    assert slot <= max(size * 1.25, size + mmap.PAGESIZE)
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def open_files() -> int:
