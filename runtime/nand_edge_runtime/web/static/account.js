@@ -15,5 +15,5 @@ whenClicked(the("sign-out"), async () => {
   location.assign("/sign-in");
 });
 await begin();
-say(the("name"), me.user === null ? "Your account" : `${me.user}, ${me.role}`);
+say(the("name"), me.user === null ? "Your account" : `Signed in as ${me.user} (${me.role})`);
 the("password").elements.username.value = me.user ?? "";
