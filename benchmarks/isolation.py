@@ -133,7 +133,8 @@ def wake_ups(inspector: Inspector, line: Line, times: int, progress: Progress) -
     near, far = socket.socketpair()
     command = [sys.executable, "-c", _ECHO, str(far.fileno())]
     took = []
-    with near, subprocess.Popen(command, pass_fds=[far.fileno()]) as echo:  # noqa: S603 - our own interpreter
+    # The socket is closed first, whatever happens, and that ends the other process, which is waited for.
+    with subprocess.Popen(command, pass_fds=[far.fileno()]), near:  # noqa: S603 - our own interpreter
         far.close()
         for _ in progress.track(range(times), description="waking up"):
             # As between two frames: the caches hold other things, and the other process sleeps.
@@ -142,8 +143,6 @@ def wake_ups(inspector: Inspector, line: Line, times: int, progress: Progress) -
             near.sendall(b"1")
             (busy,) = _TIME.unpack(near.recv(_TIME.size))
             took.append(time.perf_counter() - started - busy)
-        near.shutdown(socket.SHUT_RDWR)
-        echo.wait(_TIMEOUT_S)
     return took
 
 

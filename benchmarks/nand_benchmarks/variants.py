@@ -65,15 +65,16 @@ def build(bundle: Path, variant: Variant, say: Callable[[str], None]) -> None:
         failure = note.read_text(encoding="utf-8").partition("\n")[2]
     else:
         say(f"building {variant} for {bundle.parent.name}")
-        failure = _built(bundle, variant)
+        frames = _calibration_frames(bundle.parent) if variant.precision == "int8" else None
+        failure = run_build(bundle, variant, frames)
         with whole_file(note) as temporary:
             temporary.write_text(f"{digest}\n{failure}", encoding="utf-8")
     if failure:
         raise NotHereError(failure)
 
 
-def _built(bundle: Path, variant: Variant) -> str:
-    """Build it with the command; what it says when it fails."""
+def run_build(bundle: Path, variant: Variant, frames: Path | None) -> str:
+    """Build a variant's engine with the command, calibrated on these frames; what it says when it fails."""
     command = [
         *(
             sys.executable,
@@ -84,8 +85,8 @@ def _built(bundle: Path, variant: Variant) -> str:
         ),
         *("--target", variant.target, "--precision", variant.precision),
     ]
-    if variant.precision == "int8":
-        command += ["--frames", str(_calibration_frames(bundle.parent))]
+    if frames is not None:
+        command += ["--frames", str(frames)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
     if done.returncode == 0:
         return ""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +17,7 @@ from nand_benchmarks.line.book import Book, Recorded
 from nand_benchmarks.line.processes import free_port
 from nand_benchmarks.line.station_process import StationProcess
 from nand_benchmarks.line.trial import percentile
+from nand_benchmarks.variants import Variant, run_build
 from nand_edge.errors import NandEdgeError
 
 _SETTLE_S = 2.0
@@ -128,12 +127,10 @@ def with_int8(bundle: Path, folder: Path, frames: Path) -> Path:
     """
     copy = folder / bundle.name
     shutil.copytree(bundle, copy)
-    options = ["--target", "onnx", "--precision", "int8", "--frames", str(frames)]
-    command = [str(Path(sys.executable).with_name("nand-edge")), "build", str(copy), *options]
-    built = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
-    if built.returncode:
+    failure = run_build(copy, Variant("onnx", "int8"), frames)
+    if failure:
         raise NandEdgeError(
-            "the load's int8 engine", found=built.stderr[-300:], needed="one that is built", do="run `nand-edge build`"
+            "the load's int8 engine", found=failure, needed="one that is built", do="run `nand-edge build`"
         )
     return copy
 

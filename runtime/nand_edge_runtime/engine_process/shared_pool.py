@@ -8,9 +8,8 @@ import mmap
 import threading
 import weakref
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -92,9 +91,9 @@ class SharedPool:
             segment = self._segments[place.segment]
             segment.lent += 1
             root = segment.block.view([count], kind, offset=place.offset)
-            address = _address(root)
+            address, ended = _address(root), self._ended
             # Every view of an array keeps its root alive, however it was made.
-            self._lent[address] = place, weakref.ref(root, _noting(self._ended, address))
+            self._lent[address] = place, weakref.ref(root, lambda _root: ended.append(address))
         return root.reshape(shape)
 
     def copy_of(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -196,11 +195,3 @@ def slot_bytes(size: int) -> int:
 def _address(array: NDArray[Any]) -> int:
     address: int = array.__array_interface__["data"][0]
     return address
-
-
-def _noting(ended: deque[int], address: int) -> Callable[[object], None]:
-    return partial(_note, ended, address)
-
-
-def _note(ended: deque[int], address: int, _root: object) -> None:
-    ended.append(address)
