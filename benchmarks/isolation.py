@@ -1,10 +1,10 @@
 """Measure what an engine in a process of its own costs, and how soon it is back after that process is killed.
 
-Frames of noise go by turns through an inspector in this process and through an engine in a process of its own, with
-the same threads: below the threshold, where only the base detector runs, and above it, where the CLIP branch runs too.
-They lie where a camera's frames are put, in memory that both processes share. What a processor takes to wake two idle
-processes is measured beside it: that much no engine in another process is without. Then the process is killed at random
-moments while frames flow.
+Frames of noise go through an inspector in this process and through an engine in a process of its own, ten by turns,
+with the same threads: below the threshold, where only the base detector runs, and above it, where the CLIP branch runs
+too. They lie where a camera's frames are put, in memory that both processes share. What a processor takes to wake two
+idle processes is measured beside it: that much no engine in another process is without. Then the process is killed at
+random moments while frames flow.
 
 Writes `isolation.json`.
 """
@@ -23,7 +23,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,8 @@ _SIZES = {"640 x 480": (480, 640, 3), "1,920 x 1,080": (1080, 1920, 3)}
 _SHUT, _OPEN = 1e30, -1e30
 _SETTLED = 0.1
 """Share of the frames after which neither memory nor open files may grow."""
+_IN_A_ROW = 10
+"""Frames before the other way has its turn."""
 _KILL_AFTER_S = (0.0, 0.3)
 _TIMEOUT_S = 5.0
 _TIME = struct.Struct("d")
@@ -68,14 +70,21 @@ class ByTurns:
     Attributes:
         here: In this process, seconds.
         own: In a process of its own, seconds.
+        here_outside, own_outside: The same without the time within the engine, which varies most.
     """
 
-    here: tuple[float, ...]
-    own: tuple[float, ...]
+    here: list[float] = field(default_factory=list)
+    own: list[float] = field(default_factory=list)
+    here_outside: list[float] = field(default_factory=list)
+    own_outside: list[float] = field(default_factory=list)
 
     def difference(self, percent: float) -> float:
         """Milliseconds that the other process adds to a frame, pair by pair."""
         return float(np.percentile(np.subtract(self.own, self.here), percent)) * 1e3
+
+    def outside_the_engine(self, percent: float) -> float:
+        """Milliseconds that it adds outside the engine."""
+        return float(np.percentile(np.subtract(self.own_outside, self.here_outside), percent)) * 1e3
 
     def percentile(self, percent: float) -> tuple[float, float]:
         """Milliseconds a frame, in this process and in a process of its own."""
@@ -110,22 +119,25 @@ class Line:
 
 
 def by_turns(inspector: Inspector, engine: Engine, line: Line, frames: int, progress: Progress) -> ByTurns:
-    """Judge frames both ways; which comes first changes from frame to frame."""
-    here, own = [], []
+    """Judge frames both ways, some in a row as on a line; which way comes first changes from row to row."""
+    turns = ByTurns()
     task = progress.add_task("by turns", total=frames)
-    for number in range(frames):
-        frame = line.frame()
-        for way in ("here", "own") if number % 2 else ("own", "here"):
-            started = time.perf_counter()
-            if way == "here":
-                inspector.inspect(frame.image)
-                here.append(time.perf_counter() - started)
-            else:
-                engine.inspect([frame], timeout_s=_TIMEOUT_S)
-                own.append(time.perf_counter() - started)
-        progress.advance(task)
+    for row in range(-(-frames // _IN_A_ROW)):
+        for is_here in (True, False) if row % 2 else (False, True):
+            for _ in range(_IN_A_ROW):
+                frame = line.frame()
+                started = time.perf_counter()
+                if is_here:
+                    inspection = inspector.inspect(frame.image)
+                else:
+                    (inspection,) = engine.inspect([frame], timeout_s=_TIMEOUT_S)
+                took = time.perf_counter() - started
+                (turns.here if is_here else turns.own).append(took)
+                outside = took - inspection.latency_ms["engine"] / 1e3
+                (turns.here_outside if is_here else turns.own_outside).append(outside)
+        progress.advance(task, _IN_A_ROW)
     progress.remove_task(task)
-    return ByTurns(tuple(here), tuple(own))
+    return turns
 
 
 def wake_ups(inspector: Inspector, line: Line, times: int, progress: Progress) -> list[float]:
@@ -221,19 +233,26 @@ def document(
     rows = []
     for what, each in turns.items():
         here, own = each.percentile(50)
-        rows.append(
-            [what, f"{here:.2f} ms", f"{own:.2f} ms", f"{each.difference(50):.2f} ms", f"{each.difference(99):.2f} ms"]
-        )
+        added = (each.difference(50), each.difference(99), each.outside_the_engine(50))
+        rows.append([what, *(f"{milliseconds:.2f} ms" for milliseconds in (here, own, *added))])
     back = Latency(tuple(seconds * 1e3 for seconds in killed[0]))
     (here_before, here_after), (own_before, own_after) = growth.memory_mib
     return {
-        "columns": ["one frame", "in the same process, p50", "in its own, p50", "it adds, p50", "it adds, p99"],
+        "columns": [
+            "one frame",
+            "in the same process, p50",
+            "in its own, p50",
+            "it adds, p50",
+            "it adds, p99",
+            "of that outside the engine, p50",
+        ],
         "rows": rows,
         "note": (
-            f"By turns within one run, {threads or 'all'} threads for each; frames lie in memory that both processes "
-            f"share, where a camera's frames are put. Two idle processes that do nothing but wake each other, one byte "
-            f"there and one time back, take {woken_ms['p50']:.2f} ms here (p50). After {int(frames * _SETTLED):,} and "
-            f"after {frames:,} frames the station's process holds {here_before:.1f} and {here_after:.1f} MiB and "
+            f"{_IN_A_ROW} frames by turns within one run, {threads or 'all'} threads for each; frames lie in memory "
+            f"that both processes share, where a camera's are put. Two idle processes that do nothing but wake each "
+            f"other, one byte there and one time back, take {woken_ms['p50']:.2f} ms here (p50). After "
+            f"{int(frames * _SETTLED):,} and after {frames:,} frames the station's process holds {here_before:.1f} and "
+            f"{here_after:.1f} MiB and "
             f"{' and '.join(map(str, growth.files[0]))} open files, the engine's {own_before:.1f} and {own_after:.1f} "
             f"MiB and {' and '.join(map(str, growth.files[1]))}. Killed {len(killed[0])} times at random moments, it "
             f"judged frames again after {back.percentile(50) / 1e3:.2f} s (p50), {max(killed[0]):.2f} s at most. "
@@ -246,6 +265,10 @@ def document(
             },
             "frame_ms": {
                 what: {f"p{percent}": [round(value, 4) for value in each.percentile(percent)] for percent in (50, 99)}
+                for what, each in turns.items()
+            },
+            "added_outside_the_engine_ms": {
+                what: {f"p{percent}": round(each.outside_the_engine(percent), 4) for percent in (50, 90, 99)}
                 for what, each in turns.items()
             },
             "wake_ups_ms": woken_ms,

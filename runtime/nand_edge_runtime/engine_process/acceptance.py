@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nand_edge_runtime.engine_process.failure import EngineFailure
 from nand_edge_runtime.engine_process.settings import EngineSettings
@@ -12,29 +15,34 @@ from nand_edge_runtime.station.frames import CameraFrame
 from nand_edge_runtime.station.records import Reason
 
 
-def acceptable(frames: Sequence[CameraFrame], settings: EngineSettings) -> None:
-    """Refuse frames that cannot be judged together.
+def runs_of(frames: Sequence[CameraFrame], settings: EngineSettings) -> list[Sequence[CameraFrame]]:
+    """The frames in as few runs as the memory for a frame allows; a batch may take as much as the largest frame.
 
     Raises:
         EngineFailure: One is no uint8 [H, W, 3] or larger than the settings allow, or they differ in size.
     """
-    for frame in frames:
-        image = frame.image
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-            raise _refused(f"{image.dtype} {list(image.shape)} instead of uint8 [H, W, 3]")
-        if image.nbytes > settings.max_frame_megabytes << 20:
-            megabytes = image.nbytes / (1 << 20)
-            raise _refused(f"{megabytes:.0f} MB, more than max_frame_megabytes = {settings.max_frame_megabytes}")
-        if image.shape != frames[0].image.shape:
-            raise _refused("frames of different sizes in one batch")
+    at_once = {_at_once(frame.image, settings) for frame in frames}
+    if len(frames) < 2:
+        return [frames] if frames else []
+    if len({frame.image.shape for frame in frames}) > 1:
+        raise _refused("frames of different sizes in one batch")
+    step = min(at_once)
+    return [frames[place : place + step] for place in range(0, len(frames), step)]
 
 
-def runs_of(frames: Sequence[CameraFrame], settings: EngineSettings) -> list[Sequence[CameraFrame]]:
-    """The frames in as few runs as the memory for a frame allows; a batch may take as much as the largest frame."""
-    if not frames:
-        return []
-    at_once = max((settings.max_frame_megabytes << 20) // frames[0].image.nbytes, 1)
-    return [frames[place : place + at_once] for place in range(0, len(frames), at_once)]
+def _at_once(image: NDArray[np.uint8], settings: EngineSettings) -> int:
+    return _frames_at_once(image.dtype, image.shape, settings.max_frame_megabytes)
+
+
+@lru_cache(maxsize=64)
+def _frames_at_once(kind: np.dtype[np.generic], shape: tuple[int, ...], most_megabytes: int) -> int:
+    """How many frames of one kind and size go into a run; remembered, as a line's frames are all alike."""
+    size = math.prod(shape)
+    if kind != np.uint8 or len(shape) != 3 or shape[2] != 3 or size == 0:
+        raise _refused(f"{kind} {list(shape)} instead of uint8 [H, W, 3]")
+    if size > most_megabytes << 20:
+        raise _refused(f"{size / (1 << 20):.0f} MB, more than max_frame_megabytes = {most_megabytes}")
+    return (most_megabytes << 20) // size
 
 
 def _refused(detail: str) -> EngineFailure:

@@ -7,6 +7,7 @@ import select
 import socket
 import struct
 import time
+from array import array
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -17,7 +18,8 @@ _PACKED = b"\0"
 
 _LENGTH = struct.Struct("!I")
 _MAX_BYTES = 16 << 20
-_READ_BYTES = 1 << 13
+_READ_BYTES, _READ_ON_BYTES = 1 << 13, 1 << 20
+"""Read at once: of a message, and where that was only the beginning of a large one."""
 _MAX_DESCRIPTORS = 64
 
 
@@ -36,8 +38,9 @@ class Channel:
         self._socket = connected
         self._poll = select.poll()
         self._poll.register(connected, select.POLLIN)
-        self._read = bytearray()
+        self._read = b""
         self._descriptors: list[int] = []
+        self._ancillary_bytes = socket.CMSG_LEN(_MAX_DESCRIPTORS * array("i").itemsize)
 
     @staticmethod
     def pair() -> tuple[Channel, socket.socket]:
@@ -76,20 +79,20 @@ class Channel:
             ChannelClosedError: Nobody is there any more.
         """
         until = None if timeout_s is None else time.monotonic() + timeout_s
-        while True:
-            message = self._next()
-            if message is not None:
-                return message
+        while (message := self._next()) is None:
             try:
                 if until is not None and not self._poll.poll(max(until - time.monotonic(), 0.0) * 1e3):
                     return None
-                data, descriptors, _, _ = socket.recv_fds(self._socket, _READ_BYTES, _MAX_DESCRIPTORS)
+                at_once = _READ_ON_BYTES if self._read else _READ_BYTES
+                data, ancillary, _, _ = self._socket.recvmsg(at_once, self._ancillary_bytes)
             except (OSError, ValueError) as error:
                 raise ChannelClosedError(str(error)) from None
             if not data:
                 raise ChannelClosedError("")
-            self._read += data
-            self._descriptors += descriptors
+            self._read = self._read + data if self._read else data
+            if ancillary:
+                self._descriptors += _descriptors_in(ancillary)
+        return message
 
     def has_input(self) -> bool:
         """Whether something came that was not yet received; safe from any thread."""
@@ -121,15 +124,26 @@ class Channel:
         self._socket.close()
 
     def _next(self) -> dict[str, Any] | None:
-        if len(self._read) < _LENGTH.size:
+        read, begin = self._read, _LENGTH.size
+        if len(read) < begin:
             return None
-        (length,) = _LENGTH.unpack_from(self._read)
+        (length,) = _LENGTH.unpack_from(read)
         if length > _MAX_BYTES:
             raise ChannelClosedError(f"a message of {length} bytes")
-        end = _LENGTH.size + length
-        if len(self._read) < end:
+        end = begin + length
+        if len(read) < end:
             return None
-        content = bytes(self._read[_LENGTH.size : end])
-        del self._read[:end]
-        message: dict[str, Any] = {PACKED: content[1:]} if content.startswith(_PACKED) else json.loads(content)
+        self._read = read[end:]
+        if read.startswith(_PACKED, begin):
+            return {PACKED: read[begin + 1 : end]}
+        message: dict[str, Any] = json.loads(read[begin:end])
         return message
+
+
+def _descriptors_in(ancillary: Sequence[tuple[int, int, bytes]]) -> list[int]:
+    """The open files that came with a message."""
+    found = array("i")
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            found.frombytes(data[: len(data) - len(data) % found.itemsize])
+    return list(found)

@@ -11,7 +11,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,18 @@ from numpy.typing import DTypeLike, NDArray
 
 from nand_edge.errors import NandEdgeError
 from nand_edge_runtime.engine_process.channel import PACKED, Channel, ChannelClosedError
-from nand_edge_runtime.engine_process.crossing import Answer, Question, facts_of
+from nand_edge_runtime.engine_process.crossing import MAPS, Answer, Question, facts_of
 from nand_edge_runtime.engine_process.judge import Judge, failure_of
 from nand_edge_runtime.engine_process.judged_by import JudgedBy
-from nand_edge_runtime.engine_process.loan import MAPS
 from nand_edge_runtime.engine_process.settings import EngineSettings
 from nand_edge_runtime.engine_process.shared_block import SharedBlock
 
 _PR_SET_PDEATHSIG = 1
 _LOST = 70
 """How the process ends when its engine no longer works."""
+
+_VIEWS = 256
+"""Arrays in the shared memory that are kept to be used again."""
 
 
 def main() -> None:
@@ -74,6 +76,8 @@ class _Child:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._segments: dict[int, SharedBlock] = {}
+        # The same places come again and again.
+        self._array = lru_cache(maxsize=_VIEWS)(self._view)
 
     def serve(self) -> None:
         """Open the engine, then judge until the station goes.
@@ -113,11 +117,13 @@ class _Child:
     def _answer(self, judge: Judge, question: Question) -> Answer:
         if question.changes:
             self._change(judge, question.changes)
-        inspections = judge.judge(list(self._array(question.frames, question.shape, np.uint8)))
+        segment, offset, *rooms = question.places
+        inspections = judge.judge(list(self._array(segment, offset, question.shape, np.uint8)))
         side = len(inspections[0].anomaly_map)
 
         def room(frame: int, number: int) -> NDArray[np.float32]:
-            return self._array(question.maps[MAPS * frame + number], (side, side), np.float32)
+            place = 2 * (MAPS * frame + number)
+            return self._array(rooms[place], rooms[place + 1], (side, side), np.float32)
 
         facts = [facts_of(inspection, partial(room, frame)) for frame, inspection in enumerate(inspections)]
         return Answer(question.number, judge.serial, side, facts)
@@ -141,11 +147,12 @@ class _Child:
         """Take the memory that the station has new, and let go of what it no longer has."""
         for (number, size), descriptor in zip(new, self._channel.take_descriptors(len(new)), strict=True):
             self._segments[number] = SharedBlock(descriptor, size)
+        if gone:
+            self._array.cache_clear()
         for number in gone:
             self._segments.pop(number).close()
 
-    def _array(self, place: Sequence[int], shape: Sequence[int], kind: DTypeLike) -> NDArray[Any]:
-        segment, offset = place
+    def _view(self, segment: int, offset: int, shape: Sequence[int], kind: DTypeLike) -> NDArray[Any]:
         return self._segments[segment].view(shape, kind, offset=offset)
 
     def _next(self) -> dict[str, Any]:

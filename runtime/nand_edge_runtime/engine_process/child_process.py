@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import threading
 import time
@@ -209,7 +210,7 @@ class ChildProcess:
             if new or gone:
                 changes |= {"new": [(number, block.size) for number, block in new.items()], "gone": gone}
             self._number += 1
-            question = Question(self._number, loan.frames.shape, loan.frames_place, loan.maps_places, changes)
+            question = Question(self._number, loan.frames.shape, loan.places, changes)
             self._asked, self._busy_since = judged_by, time.monotonic()
             self._channel.send_packed(question.packed(), [each.fileno() for each in (*files, *new.values())])
             # While the engine runs there is time for what the next frame would wait for.
@@ -236,7 +237,10 @@ class ChildProcess:
         message = self._channel.receive(max(until - time.monotonic(), 0.0))
         if message is None:
             raise too_slow()
-        answer = Answer.unpacked(message[PACKED]) if PACKED in message else None
+        try:
+            answer = Answer.unpacked(message[PACKED]) if PACKED in message else None
+        except struct.error as error:
+            raise ChannelClosedError(f"an answer that cannot be read ({error})") from None
         number = message["id"] if answer is None else answer.number
         if number != self._number:
             raise ChannelClosedError(f"an answer to {number} instead of {self._number}")

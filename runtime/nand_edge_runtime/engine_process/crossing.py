@@ -1,6 +1,6 @@
 """What crosses between the station and its engine's process with every frame: few bytes, the rest in shared memory.
 
-Packed, not as JSON: after a run of the engine no cache holds what reads it, and then every step of it counts.
+Packed, not as JSON, and flat: after a run of the engine no cache holds what reads it, and then every step of it counts.
 """
 
 from __future__ import annotations
@@ -8,67 +8,70 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nand_edge.inspection import Inspection, Verdict
-from nand_edge_runtime.engine_process.shared_pool import Place
 from nand_edge_runtime.station.frames import CameraFrame
 
-_STAGES = ("prepare", "engine", "verdict", "total")
-_ASKED = struct.Struct("<QIIII")
-_PLACE = "IQ"
-_ANSWERED = struct.Struct("<QqII")
-_FACTS = struct.Struct("<ddd???I4d")
+MAPS = 3
+"""Of each frame."""
+
+BASE, FINAL, SUPPRESSION = range(MAPS)
+"""The maps' numbers."""
 
 Maps = Callable[[int], NDArray[np.float32]]
 """Gives a frame's map in memory that both processes share, float32 [M, M], by its number."""
 
-BASE, FINAL, SUPPRESSION = range(3)
-"""The maps' numbers."""
+Facts = tuple[Any, ...]
+"""What the engine's process says of a frame besides the maps, see `facts_of`."""
+
+_STAGES = ("prepare", "engine", "verdict", "total")
+_ASKED, _ASKED_COUNT_AT = "<QIIII", struct.calcsize("<Q")
+_ANSWERED, _ANSWERED_COUNT_AT = "<QqII", struct.calcsize("<QqI")
+_COUNT = struct.Struct("<I")
+_FACTS = f"3d3?I{len(_STAGES)}d"
+_BEFORE_FACTS, _FACTS_OF_ONE = 4, 7 + len(_STAGES)
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(NamedTuple):
     """Frames to judge.
 
     Attributes:
         number: Counts the questions.
         shape: [N, H, W, 3].
-        frames: Where they lie, uint8.
-        maps: Where three maps of each frame go: base map, final map, suppression map.
+        places: Segment and offset of the frames, uint8, and then of three maps of each: base, final and suppression.
         changes: What is new since the last question: memory, and what to judge by; empty for nothing.
     """
 
     number: int
-    shape: Sequence[int]
-    frames: Place
-    maps: Sequence[Place]
+    shape: tuple[int, ...]
+    places: tuple[int, ...]
     changes: dict[str, Any]
 
     def packed(self) -> bytes:
         """As bytes."""
-        changes = json.dumps(self.changes).encode() if self.changes else b""
-        places = [value for place in (self.frames, *self.maps) for value in place]
-        return _ASKED.pack(self.number, *self.shape) + struct.pack(f"<{_PLACE * (len(places) // 2)}", *places) + changes
+        packed = _question_of(self.shape[0]).pack(self.number, *self.shape, *self.places)
+        return packed + json.dumps(self.changes).encode() if self.changes else packed
 
     @classmethod
     def unpacked(cls, data: bytes) -> Question:
-        """What `packed` was made of."""
-        number, *shape = _ASKED.unpack_from(data)
-        layout = f"<{_PLACE * (1 + 3 * shape[0])}"
-        values = iter(struct.unpack_from(layout, data, _ASKED.size))
-        frames, *maps = [Place(segment, next(values)) for segment in values]
-        changes = data[_ASKED.size + struct.calcsize(layout) :]
-        return cls(number, shape, frames, maps, json.loads(changes) if changes else {})
+        """What `packed` was made of.
+
+        Raises:
+            struct.error: It was something else.
+        """
+        layout = _question_of(*_COUNT.unpack_from(data, _ASKED_COUNT_AT))
+        values = layout.unpack_from(data)
+        changes = json.loads(data[layout.size :]) if len(data) > layout.size else {}
+        return cls(values[0], values[1:5], values[5:], changes)
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What came of them.
 
     Attributes:
@@ -81,21 +84,38 @@ class Answer:
     number: int
     judged_by: int
     side: int
-    facts: Sequence[bytes]
+    facts: Sequence[Facts]
 
     def packed(self) -> bytes:
         """As bytes."""
-        return _ANSWERED.pack(self.number, self.judged_by, self.side, len(self.facts)) + b"".join(self.facts)
+        count = len(self.facts)
+        return _answer_of(count).pack(self.number, self.judged_by, self.side, count, *chain.from_iterable(self.facts))
 
     @classmethod
     def unpacked(cls, data: bytes) -> Answer:
-        """What `packed` was made of."""
-        number, judged_by, side, count = _ANSWERED.unpack_from(data)
-        begins = range(_ANSWERED.size, _ANSWERED.size + count * _FACTS.size, _FACTS.size)
-        return cls(number, judged_by, side, [data[begin : begin + _FACTS.size] for begin in begins])
+        """What `packed` was made of.
+
+        Raises:
+            struct.error: It was something else.
+        """
+        layout = _answer_of(*_COUNT.unpack_from(data, _ANSWERED_COUNT_AT))
+        values = layout.unpack(data)
+        number, judged_by, side, _ = values[:_BEFORE_FACTS]
+        begins = range(_BEFORE_FACTS, len(values), _FACTS_OF_ONE)
+        return cls(number, judged_by, side, [values[begin : begin + _FACTS_OF_ONE] for begin in begins])
 
 
-def facts_of(inspection: Inspection, maps: Maps) -> bytes:
+@lru_cache(maxsize=64)
+def _question_of(frames: int) -> struct.Struct:
+    return struct.Struct(_ASKED + "IQ" * (1 + MAPS * frames))
+
+
+@lru_cache(maxsize=64)
+def _answer_of(frames: int) -> struct.Struct:
+    return struct.Struct(_ANSWERED + _FACTS * frames)
+
+
+def facts_of(inspection: Inspection, maps: Maps) -> Facts:
     """What the engine's process says of a frame; it writes the maps where they are wanted.
 
     Where the CLIP branch did not run, the base map is all: the final map is the same, and nothing was suppressed.
@@ -104,7 +124,7 @@ def facts_of(inspection: Inspection, maps: Maps) -> bytes:
     if inspection.clip_ran:
         np.copyto(maps(FINAL), inspection.anomaly_map)
         np.copyto(maps(SUPPRESSION), inspection.suppression_map)
-    return _FACTS.pack(
+    return (
         inspection.score,
         inspection.base_score,
         inspection.threshold,
@@ -118,7 +138,7 @@ def facts_of(inspection: Inspection, maps: Maps) -> bytes:
 
 def inspection_of(
     frame: CameraFrame,
-    facts: bytes,
+    facts: Facts,
     maps: Maps,
     *,
     normalities: tuple[str, ...],
@@ -137,7 +157,7 @@ def inspection_of(
         region: Where the frame was inspected.
         waited_ms: How long the station waited; what the engine did not take of it is the stage `transfer`.
     """
-    score, base_score, threshold, passes, clip_ran, is_bound, taps_run, *stages = _FACTS.unpack(facts)
+    score, base_score, threshold, passes, clip_ran, is_bound, taps_run, *stages = facts
     base_map = maps(BASE)
     anomaly_map = maps(FINAL) if clip_ran else base_map
     suppression_map = maps(SUPPRESSION) if clip_ran else _nothing_suppressed(len(base_map))

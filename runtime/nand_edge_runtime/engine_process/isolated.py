@@ -15,7 +15,7 @@ from nand_edge.bundle import open_bundle
 from nand_edge.errors import NandEdgeError
 from nand_edge.inspection import Inspection
 from nand_edge.normality import Normality
-from nand_edge_runtime.engine_process.acceptance import acceptable, runs_of
+from nand_edge_runtime.engine_process.acceptance import runs_of
 from nand_edge_runtime.engine_process.child_process import ChildProcess, Ready
 from nand_edge_runtime.engine_process.failure import EngineFailure
 from nand_edge_runtime.engine_process.judged_by import JudgedBy
@@ -98,7 +98,6 @@ class IsolatedEngine:
 
     def inspect(self, frames: Sequence[CameraFrame], *, timeout_s: float) -> list[Inspection]:
         """Judge frames; see `Engine.inspect`."""
-        acceptable(frames, self._settings)
         until = time.monotonic() + timeout_s
         inspections: list[Inspection] = []
         for run in runs_of(frames, self._settings):

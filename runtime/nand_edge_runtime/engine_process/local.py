@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nand_edge.inspection import Inspection
 from nand_edge.normality import Normality
-from nand_edge_runtime.engine_process.acceptance import acceptable, runs_of
+from nand_edge_runtime.engine_process.acceptance import runs_of
 from nand_edge_runtime.engine_process.failure import EngineFailure, too_slow
 from nand_edge_runtime.engine_process.judge import Judge, failure_of
 from nand_edge_runtime.engine_process.judged_by import JudgedBy
@@ -88,7 +88,6 @@ class LocalEngine:
 
     def inspect(self, frames: Sequence[CameraFrame], *, timeout_s: float) -> list[Inspection]:
         """Judge frames; see `Engine.inspect`."""
-        acceptable(frames, self._settings)
         until = time.monotonic() + timeout_s
         inspections: list[Inspection] = []
         for frames_at_once in runs_of(frames, self._settings):

@@ -60,6 +60,10 @@ class _Slots:
     fewest_warm: int = 0
 
 
+_Lent = weakref.KeyedRef[tuple[int, Place], NDArray[Any]]
+"""Refers to a lent array; the key is its `id` while it is there, and its place."""
+
+
 class SharedPool:
     """Lends arrays; when nothing refers to one any more, its memory is lent again. Safe from any thread.
 
@@ -70,11 +74,13 @@ class SharedPool:
         self._lock = threading.Lock()
         self._segments: dict[int, _Segment] = {}
         self._next = 0
+        self.version = 0
+        """Counts how often there were other segments than before."""
         self._is_closed = False
         self._free: defaultdict[int, _Slots] = defaultdict(_Slots)
-        self._lent: dict[int, tuple[Place, weakref.ref[NDArray[Any]]]] = {}
+        self._lent: dict[int, _Lent] = {}
         # An array may end anywhere, within this class's own methods too: its end is noted here, and dealt with later.
-        self._ended: deque[int] = deque()
+        self._ended: deque[_Lent] = deque()
 
     def lend(self, shape: Sequence[int], dtype: DTypeLike = np.uint8) -> NDArray[Any]:
         """An array of this shape, with anything in it.
@@ -91,9 +97,8 @@ class SharedPool:
             segment = self._segments[place.segment]
             segment.lent += 1
             root = segment.block.view([count], kind, offset=place.offset)
-            address, ended = _address(root), self._ended
             # Every view of an array keeps its root alive, however it was made.
-            self._lent[address] = place, weakref.ref(root, lambda _root: ended.append(address))
+            self._lent[id(root)] = weakref.KeyedRef(root, self._ended.append, (id(root), place))
         return root.reshape(shape)
 
     def copy_of(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -108,11 +113,13 @@ class SharedPool:
 
     def place_of(self, array: NDArray[Any]) -> Place | None:
         """Where a lent array lies; None for one that is not lent, or only a part or another layout of it."""
-        found = self._lent.get(_address(array))
-        root = None if found is None else found[1]()
-        if found is None or root is None or root.nbytes != array.nbytes or not array.flags.c_contiguous:
+        root = array.base
+        lent = self._lent.get(id(root))
+        # Another object may have come to where one was that ended.
+        if lent is None or root is None or lent() is not root:
             return None
-        return found[0]
+        is_whole = root.nbytes == array.nbytes and array.flags.c_contiguous
+        return lent.key[1] if is_whole else None
 
     def segments(self) -> set[int]:
         """The numbers of all segments that there are; none ever comes again."""
@@ -157,7 +164,11 @@ class SharedPool:
 
     def _take_back(self) -> None:
         while self._ended:
-            place, _ = self._lent.pop(self._ended.popleft())
+            lent = self._ended.popleft()
+            name, place = lent.key
+            # Another array may have come to where it was.
+            if self._lent.get(name) is lent:
+                del self._lent[name]
             segment = self._segments.get(place.segment)
             if segment is not None:
                 segment.lent -= 1
@@ -169,6 +180,7 @@ class SharedPool:
         self._segments[self._next] = _Segment(SharedBlock.create(slots * slot, reserve=False), slot)
         self._free[slot].cold += [Place(self._next, number * slot) for number in reversed(range(slots))]
         self._next += 1
+        self.version += 1
 
     def _give_back(self) -> None:
         """Let segments go that nobody uses, the oldest first, as long as there is too much of them."""
@@ -190,8 +202,3 @@ def slot_bytes(size: int) -> int:
     """The size of the slot for so many bytes: a whole number of pages, at most a quarter more than is needed."""
     step = max(1 << max(size - 1, 1).bit_length() - 1, _PAGE * _STEPS) // _STEPS
     return max(-(-size // step), 1) * step
-
-
-def _address(array: NDArray[Any]) -> int:
-    address: int = array.__array_interface__["data"][0]
-    return address

@@ -10,21 +10,19 @@ from hypothesis import strategies as st
 
 from nand_edge.inspection import Inspection, Verdict
 from nand_edge_runtime.engine_process.crossing import Answer, Question, facts_of, inspection_of
-from nand_edge_runtime.engine_process.shared_pool import Place
 from nand_edge_runtime.station.frames import CameraFrame, FrameKey
 
-small = st.integers(0, (1 << 32) - 1)
-places = st.builds(Place, small, st.integers(0, (1 << 64) - 1))
+small, large = st.integers(0, (1 << 32) - 1), st.integers(0, (1 << 64) - 1)
 numbers = st.floats(width=64)
 
 
 @st.composite
 def questions(draw: st.DrawFn) -> Question:
     frames = draw(st.integers(1, 4))
-    shape = [frames, draw(small), draw(small), 3]
-    maps = draw(st.lists(places, min_size=3 * frames, max_size=3 * frames))
+    shape = (frames, draw(small), draw(small), 3)
+    places = draw(st.tuples(*[small, large] * (1 + 3 * frames)))
     changes = draw(st.dictionaries(st.text(max_size=5), st.integers(), max_size=3))
-    return Question(draw(st.integers(0, (1 << 64) - 1)), shape, draw(places), maps, changes)
+    return Question(draw(large), shape, places, changes)
 
 
 @given(questions())
