@@ -1,15 +1,17 @@
 """PatchCore's search for the nearest patch in 8 bits for engines that want fixed shapes: candidates, then exactly.
 
 OpenVINO prepares a product anew for each number of rows, so it cannot look up as many blocks as a patch needs
-(`memory_search`). Here the integers choose three patches of the memory, of three blocks, and float32 computes the
-distances to them. Where rounding left out the nearest patch, another is about as near: a distance is never too short,
-and hardly ever too long by more than a hundredth of the unit.
+(`memory_search`). Here the integers choose four patches of the memory, of four blocks, and float32 computes the
+distances to them. They need not know all of a patch for that: most of what tells the memory's patches apart lies in few
+directions, and in these alone they compare. Where that left out the nearest patch, another is about as near: a distance
+is never too short, and in one patch of a thousand too long by more than a 50th of the unit.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import helper
 
 from nand_edge_export.graph.builder import Builder
@@ -17,7 +19,11 @@ from nand_edge_export.precision.memory_search import BLOCK, FEWEST_PATCHES, FRAM
 from nand_edge_export.precision.search_pattern import MemorySearch, find_search, replace_value
 
 # Of so many blocks the nearest patch by integers is compared exactly.
-_CANDIDATES = 3
+_CANDIDATES = 4
+# The directions in which the memory varies most, as many as hold this share of its variance. Measured on features of
+# solar cells: 0.95 leaves about the errors that 8 bits alone leave in all directions, 0.9 twice as much.
+_SHARE = 0.95
+_DIRECTIONS_STEP = 16
 _LAST_AXIS = 2
 
 
@@ -35,27 +41,54 @@ def nearest_in_int8(model: onnx.ModelProto, *, fewest_patches: int = FEWEST_PATC
         Whether there is such a search in the model and a memory that is large enough; if not, nothing was changed.
     """
     search = find_search(model.graph)
-    memory = None if search is None or len(search.memory) < fewest_patches else IntegerMemory.of(search.memory)
-    if search is None or memory is None:
+    if search is None or len(search.memory) < fewest_patches or not np.isfinite(search.memory).all():
+        return False
+    centre, directions = leading_directions(search.memory)
+    memory = IntegerMemory.of(np.asarray((search.memory - centre) @ directions, np.float32))
+    if memory is None:
         return False
     builder = Builder()
-    replace_value(model.graph, search.squared, builder, _write(builder, search, memory))
+    shifted = builder.op("Sub", search.features, builder.constant(centre))
+    turned = builder.op("MatMul", shifted, builder.constant(directions, "directions"))
+    replace_value(model.graph, search.squared, builder, _write(builder, search, turned, memory))
     return True
 
 
-def _write(builder: Builder, search: MemorySearch, memory: IntegerMemory) -> str:
-    """Write the new search and give the name of the squared distances, [N, P]."""
+def leading_directions(memory: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The memory's mean, float32 [C], and the directions from there in which it varies most, float32 [C, D].
+
+    They hold most of the variance of a memory float32 [M, C]; D is a multiple of 16, or C.
+    """
+    centre = memory.mean(axis=0, dtype=np.float64)
+    patches = memory - centre
+    variances, directions = np.linalg.eigh(patches.T @ patches)
+    held = np.cumsum(np.maximum(variances[::-1], 0.0))
+    fewest = int(np.searchsorted(held, _SHARE * held[-1])) + 1
+    count = min(-(-fewest // _DIRECTIONS_STEP) * _DIRECTIONS_STEP, memory.shape[1])
+    return centre.astype(np.float32), directions[:, ::-1][:, :count].astype(np.float32)
+
+
+def _write(builder: Builder, search: MemorySearch, turned: str, memory: IntegerMemory) -> str:
+    """Write the new search and give the name of the squared distances, [N, P].
+
+    Args:
+        builder: Takes the nodes.
+        search: The one that it replaces.
+        turned: Name of the features in the directions of the memory's integers, [N, P, D].
+        memory: These integers.
+    """
     op, constant = builder.op, builder.constant
-    rounded, axis = _rounded(builder, search.features, memory), constant([_LAST_AXIS])
+    rounded, axis = _rounded(builder, turned, memory), constant([_LAST_AXIS])
     step, no_shift = constant(np.array(memory.step, np.float32)), constant(np.array(0, np.int8))
     least, places = [], []
     for start in range(0, memory.columns.shape[1], BLOCK):
         columns = constant(memory.columns[:, start : start + BLOCK], "integers")
         value, place = _least(builder, op("MatMul", rounded, op("DequantizeLinear", columns, step, no_shift)), 1)
         least.append(value)
-        places.append(op("Add", place, constant([start])))
+        places.append(place)
     _, blocks = _least(builder, op("Concat", *least, axis=_LAST_AXIS), min(_CANDIDATES, len(least)))
-    nearest = op("GatherElements", op("Concat", *places, axis=_LAST_AXIS), blocks, axis=_LAST_AXIS)
+    within = op("GatherElements", op("Concat", *places, axis=_LAST_AXIS), blocks, axis=_LAST_AXIS)
+    nearest = op("Add", op("Mul", blocks, constant([BLOCK])), within)
     patches = op("Gather", constant(search.memory, "memory"), nearest, axis=0)  # [N, P, candidates, C]
     apart = op("Sub", op("Unsqueeze", search.features, axis), patches)
     squared = op("ReduceSum", op("Mul", apart, apart), constant([_LAST_AXIS + 1]), keepdims=0)

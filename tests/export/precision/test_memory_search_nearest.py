@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from searches import DISTANCES, FEATURES, exact, run, search_model, unit_memory
 
 from nand_edge_export.precision.memory_search import IntegerMemory
-from nand_edge_export.precision.memory_search_nearest import nearest_in_int8
+from nand_edge_export.precision.memory_search_nearest import leading_directions, nearest_in_int8
 
 ROUNDING = 1e-4
 
@@ -33,7 +33,7 @@ def run_in_openvino(model: onnx.ModelProto, features: NDArray[np.float32]) -> ND
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), patches=st.integers(2, 700), width=st.integers(1, 60), far=st.floats(0.02, 20.0))
-def test_a_distance_is_never_too_short_and_too_long_by_the_rounding_at_most(
+def test_a_distance_is_never_too_short_and_too_long_by_the_rounding_and_what_was_left_out_at_most(
     seed: int, patches: int, width: int, far: float
 ) -> None:
     generator = np.random.default_rng(seed)
@@ -42,12 +42,36 @@ def test_a_distance_is_never_too_short_and_too_long_by_the_rounding_at_most(
     features = (drawn + far / np.sqrt(width) * generator.standard_normal(drawn.shape)).astype(np.float32)
     found, wanted = run(in_int8(memory), features), exact(memory, features)
     assert (found >= wanted * (1 - 1e-5)).all()
-    integers = IntegerMemory.of(memory)
+    centre, directions = leading_directions(memory)
+    turned, turned_memory = (features - centre) @ directions, (memory - centre) @ directions
+    integers = IntegerMemory.of(turned_memory)
     assert integers is not None
-    fineness = 127 * integers.unit // np.abs(features).max(axis=2)
-    steps = np.sqrt(width) * (integers.step + integers.unit / np.clip(fineness, 1, 127))
-    bound = np.sqrt(np.square(wanted + steps) + 4 * integers.step * integers.unit) + ROUNDING
+    fineness = 127 * integers.unit // np.abs(turned).max(axis=2)
+    steps = np.sqrt(directions.shape[1]) * (integers.step + integers.unit / np.clip(fineness, 1, 127))
+    # What was left out tells the nearest patch, too, from the one that was found.
+    apart = features - centre - turned @ directions.T
+    apart_memory = memory - centre - turned_memory @ directions.T
+    left_out = np.linalg.norm(apart[:, :, None] - apart_memory, axis=3).max(axis=2)
+    chosen = np.square(wanted + steps) + 4 * integers.step * integers.unit
+    bound = np.sqrt(chosen + np.square(left_out)) + ROUNDING
     assert (found <= bound)[fineness >= 1].all()
+
+
+@given(seed=st.integers(0, 2**32 - 1), patches=st.integers(2, 200), width=st.integers(1, 60), spread=st.integers(1, 60))
+def test_the_leading_directions_hold_what_is_asked_of_them(seed: int, patches: int, width: int, spread: int) -> None:
+    memory = unit_memory(np.random.default_rng(seed), patches, width, spread)
+    centre, directions = leading_directions(memory)
+    count = directions.shape[1]
+    assert count == width or count % 16 == 0
+    np.testing.assert_allclose(directions.T @ directions, np.eye(count), atol=1e-5)
+    patches_there = memory - centre
+    assert np.square(patches_there @ directions).sum() >= 0.949 * np.square(patches_there).sum() - 1e-6
+
+
+def test_few_directions_are_enough_for_a_memory_that_varies_in_few() -> None:
+    generator = np.random.default_rng(4)
+    memory = (generator.standard_normal((700, 8)) @ generator.standard_normal((8, 152))).astype(np.float32)
+    assert leading_directions(memory)[1].shape == (152, 16)
 
 
 def test_openvino_finds_what_the_exact_search_finds() -> None:
