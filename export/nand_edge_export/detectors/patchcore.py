@@ -217,7 +217,8 @@ class PatchCore(Detector):
 
     def patches(self, features: torch.Tensor) -> torch.Tensor:
         """Give the centred and scaled features of each frame's patches: [N, P, C] from [N, C, rows, columns]."""
-        return ((features - self.centre) * self.scale).flatten(2).transpose(1, 2)
+        # The axes first, the shape then: engines that keep channels last have nothing to move.
+        return ((features - self.centre) * self.scale).permute(0, 2, 3, 1).flatten(1, 2)
 
     def distances(self, patches: torch.Tensor) -> torch.Tensor:
         """Give the distance of each patch to the nearest one of the memory, float32 [N, P]."""
