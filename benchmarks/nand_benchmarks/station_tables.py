@@ -100,13 +100,18 @@ def _endurance(figure: Mapping[str, Any]) -> list[list[str]]:
     rate = figure["frames"] / figure["seconds"]
     what = f"{figure['frames']:,} frames at {rate:.0f} a second"
     held = ", ".join(f"{name} {first:.1f} to {last:.1f}" for name, (first, last) in figure["resident_mb"].items())
+    files = ", ".join(f"{name} {first} to {last}" for name, (first, last) in figure["files"].items())
     return [
         [
             f"{what}: memory of the last tenth less that of the first",
             "under 5 MB",
             f"{figure['most_growth_mb']:+.1f} MB ({held})",
         ],
-        [f"{what}: open files, likewise", "flat", f"{figure['most_files']:+d}"],
+        [
+            f"{what}: open files, the most at once, likewise",
+            "flat",
+            f"{figure['most_files']:+d} ({files}); a picture or a journal that is just written is one",
+        ],
     ]
 
 
