@@ -58,8 +58,7 @@ class Keeper:
         self._taken = threading.Condition()
         self._reached: Position | None = None
         self._thread = threading.Thread(target=self._run, name="history", daemon=True)
-        # At once: a station that never runs for a minute keeps to its limits too.
-        self._tidy_at = time.monotonic()
+        self._tidy_at = time.monotonic() + _TIDY_EVERY_S
         self._ahead = 0
         self._told = ("", "")
         self.damaged = 0
