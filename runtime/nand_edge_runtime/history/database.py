@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,6 +56,8 @@ class Database:
     def __init__(self, settings: HistorySettings, folder: Path, *, only_read: bool = False) -> None:
         self._url, self._secret = _address(settings, folder)
         self._written_to: tuple[int, int] | None = None
+        self._readers, self._is_left = 0, False
+        self._readers_change = threading.Condition()
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
         self.file = Path(self._url.database or "") if self.is_sqlite else None
         try:
@@ -95,7 +98,7 @@ class Database:
         Raises:
             DatabaseAway, DatabaseDamaged: See there.
         """
-        with self._translated(), self._reader.connect() as connection:
+        with self._counted(), self._translated(), self._reader.connect() as connection:
             yield connection
 
     def used_bytes(self) -> int:
@@ -155,18 +158,18 @@ class Database:
         """
         if self.file is None:
             raise DatabaseAway("the server says that its database is damaged")
-        self.close()
         aside = self.file.with_name(f"{self.file.name}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
         if len(list(self.file.parent.glob(f"{self.file.name}.damaged-*Z"))) >= _MOST_DAMAGED or aside.exists():
             raise DatabaseAway(
                 "the file was damaged again and again: look at its disk, and move the damaged files away"
             )
         try:
-            self.file.rename(aside)
-            for suffix in ("-wal", "-shm"):
-                beside = self.file.with_name(self.file.name + suffix)
-                if beside.exists():
-                    beside.rename(aside.with_name(aside.name + suffix))
+            with self.left():
+                self.file.rename(aside)
+                for suffix in ("-wal", "-shm"):
+                    beside = self.file.with_name(self.file.name + suffix)
+                    if beside.exists():
+                        beside.rename(aside.with_name(aside.name + suffix))
         except OSError as error:
             raise DatabaseAway(f"the damaged file cannot be moved aside ({error.strerror})") from None
         return aside
@@ -176,6 +179,41 @@ class Database:
         self._reader.dispose()
         self._writer.dispose()  # the last one of a SQLite file brings all into one file, which a reader may not
         self._written_to = None
+
+    @contextmanager
+    def left(self) -> Iterator[None]:
+        """While another file gets the name of the SQLite file: all connections are closed, and nobody reads.
+
+        SQLite finds the index that belongs to a file by the file's name. A reader of the old file would take the new
+        one's for its own and begin it anew, under whoever writes there: that ends the process.
+
+        Raises:
+            DatabaseAway: Somebody still reads after two seconds.
+        """
+        with self._readers_change:
+            self._is_left = True
+            try:
+                if not self._readers_change.wait_for(lambda: self._readers == 0, _WAIT_S):
+                    raise DatabaseAway("its old file is still being read")
+                self.close()
+                yield
+            finally:
+                self._is_left = False
+                self._readers_change.notify_all()
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """A reader, who waits while the file is left."""
+        with self._readers_change:
+            if not self._readers_change.wait_for(lambda: not self._is_left, _WAIT_S):
+                raise DatabaseAway("another file takes its place")
+            self._readers += 1
+        try:
+            yield
+        finally:
+            with self._readers_change:
+                self._readers -= 1
+                self._readers_change.notify_all()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -143,7 +143,8 @@ class Keeper:
             if not self._database.is_sound():
                 raise DatabaseDamaged("a reader found it damaged")
         if not self._database.is_in_place():
-            self._database.close()
+            with self._database.left():
+                pass  # the new file is made when it is next written to
             self._journal.audit(Changed("station", "began a new database: the file of the old one was removed"))
             raise DatabaseAway("its file was removed; a new one is filled from the journal")
         if not self._known:

@@ -126,9 +126,6 @@ def file_is_whole(history: History) -> bool:
         return False
 
 
-@pytest.mark.skip(
-    reason="known defect: readers of a file that is overwritten rarely keep the damaged one, or end SQLite"
-)
 def test_a_file_that_is_damaged_while_the_station_runs(tmp_path: Path, open_history: OpenHistory) -> None:
     history = open_history()
     for number in range(300):
