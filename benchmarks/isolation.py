@@ -64,31 +64,41 @@ _NO_FRAME = 0.0005
 
 
 @dataclass(frozen=True)
+class Way:
+    """One way of judging frames.
+
+    Attributes:
+        took: Seconds a frame.
+        outside: The same without the time within the engine, which varies most.
+    """
+
+    took: list[float] = field(default_factory=list)
+    outside: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class ByTurns:
     """The same frames both ways.
 
     Attributes:
-        here: In this process, seconds.
-        own: In a process of its own, seconds.
-        here_outside, own_outside: The same without the time within the engine, which varies most.
+        here: In this process.
+        own: In a process of its own.
     """
 
-    here: list[float] = field(default_factory=list)
-    own: list[float] = field(default_factory=list)
-    here_outside: list[float] = field(default_factory=list)
-    own_outside: list[float] = field(default_factory=list)
+    here: Way = field(default_factory=Way)
+    own: Way = field(default_factory=Way)
 
     def difference(self, percent: float) -> float:
         """Milliseconds that the other process adds to a frame, pair by pair."""
-        return float(np.percentile(np.subtract(self.own, self.here), percent)) * 1e3
+        return float(np.percentile(np.subtract(self.own.took, self.here.took), percent)) * 1e3
 
     def outside_the_engine(self, percent: float) -> float:
         """Milliseconds that it adds outside the engine."""
-        return float(np.percentile(np.subtract(self.own_outside, self.here_outside), percent)) * 1e3
+        return float(np.percentile(np.subtract(self.own.outside, self.here.outside), percent)) * 1e3
 
     def percentile(self, percent: float) -> tuple[float, float]:
         """Milliseconds a frame, in this process and in a process of its own."""
-        here, own = (float(np.percentile(times, percent)) * 1e3 for times in (self.here, self.own))
+        here, own = (float(np.percentile(way.took, percent)) * 1e3 for way in (self.here, self.own))
         return here, own
 
 
@@ -123,18 +133,17 @@ def by_turns(inspector: Inspector, engine: Engine, line: Line, frames: int, prog
     turns = ByTurns()
     task = progress.add_task("by turns", total=frames)
     for row in range(-(-frames // _IN_A_ROW)):
-        for is_here in (True, False) if row % 2 else (False, True):
+        for way in (turns.here, turns.own) if row % 2 else (turns.own, turns.here):
             for _ in range(_IN_A_ROW):
                 frame = line.frame()
                 started = time.perf_counter()
-                if is_here:
+                if way is turns.here:
                     inspection = inspector.inspect(frame.image)
                 else:
                     (inspection,) = engine.inspect([frame], timeout_s=_TIMEOUT_S)
                 took = time.perf_counter() - started
-                (turns.here if is_here else turns.own).append(took)
-                outside = took - inspection.latency_ms["engine"] / 1e3
-                (turns.here_outside if is_here else turns.own_outside).append(outside)
+                way.took.append(took)
+                way.outside.append(took - inspection.latency_ms["engine"] / 1e3)
         progress.advance(task, _IN_A_ROW)
     progress.remove_task(task)
     return turns

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nand_edge_runtime.engine_process.failure import EngineFailure
 from nand_edge_runtime.engine_process.settings import EngineSettings
@@ -21,17 +20,11 @@ def runs_of(frames: Sequence[CameraFrame], settings: EngineSettings) -> list[Seq
     Raises:
         EngineFailure: One is no uint8 [H, W, 3] or larger than the settings allow, or they differ in size.
     """
-    at_once = {_at_once(frame.image, settings) for frame in frames}
-    if len(frames) < 2:
-        return [frames] if frames else []
-    if len({frame.image.shape for frame in frames}) > 1:
+    images, most = [frame.image for frame in frames], settings.max_frame_megabytes
+    at_once = min((_frames_at_once(image.dtype, image.shape, most) for image in images), default=1)
+    if len({image.shape for image in images}) > 1:
         raise _refused("frames of different sizes in one batch")
-    step = min(at_once)
-    return [frames[place : place + step] for place in range(0, len(frames), step)]
-
-
-def _at_once(image: NDArray[np.uint8], settings: EngineSettings) -> int:
-    return _frames_at_once(image.dtype, image.shape, settings.max_frame_megabytes)
+    return [frames[place : place + at_once] for place in range(0, len(frames), at_once)]
 
 
 @lru_cache(maxsize=64)

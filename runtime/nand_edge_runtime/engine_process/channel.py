@@ -7,7 +7,6 @@ import select
 import socket
 import struct
 import time
-from array import array
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -40,7 +39,6 @@ class Channel:
         self._poll.register(connected, select.POLLIN)
         self._read = b""
         self._descriptors: list[int] = []
-        self._ancillary_bytes = socket.CMSG_LEN(_MAX_DESCRIPTORS * array("i").itemsize)
 
     @staticmethod
     def pair() -> tuple[Channel, socket.socket]:
@@ -84,14 +82,13 @@ class Channel:
                 if until is not None and not self._poll.poll(max(until - time.monotonic(), 0.0) * 1e3):
                     return None
                 at_once = _READ_ON_BYTES if self._read else _READ_BYTES
-                data, ancillary, _, _ = self._socket.recvmsg(at_once, self._ancillary_bytes)
+                data, descriptors, _, _ = socket.recv_fds(self._socket, at_once, _MAX_DESCRIPTORS)
             except (OSError, ValueError) as error:
                 raise ChannelClosedError(str(error)) from None
             if not data:
                 raise ChannelClosedError("")
             self._read = self._read + data if self._read else data
-            if ancillary:
-                self._descriptors += _descriptors_in(ancillary)
+            self._descriptors += descriptors
         return message
 
     def has_input(self) -> bool:
@@ -138,12 +135,3 @@ class Channel:
             return {PACKED: read[begin + 1 : end]}
         message: dict[str, Any] = json.loads(read[begin:end])
         return message
-
-
-def _descriptors_in(ancillary: Sequence[tuple[int, int, bytes]]) -> list[int]:
-    """The open files that came with a message."""
-    found = array("i")
-    for level, kind, data in ancillary:
-        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-            found.frombytes(data[: len(data) - len(data) % found.itemsize])
-    return list(found)
