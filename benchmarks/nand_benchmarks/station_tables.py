@@ -100,7 +100,10 @@ def _endurance(figure: Mapping[str, Any]) -> list[list[str]]:
     rate = figure["frames"] / figure["seconds"]
     what = f"{figure['frames']:,} frames at {rate:.0f} a second"
     held = ", ".join(f"{name} {first:.1f} to {last:.1f}" for name, (first, last) in figure["resident_mb"].items())
-    files = ", ".join(f"{name} {first} to {last}" for name, (first, last) in figure["files"].items())
+    files, most = (
+        ", ".join(f"{name} {first} to {last}" for name, (first, last) in figure[key].items())
+        for key in ("files", "most_files")
+    )
     return [
         [
             f"{what}: memory of the last tenth less that of the first",
@@ -108,9 +111,9 @@ def _endurance(figure: Mapping[str, Any]) -> list[list[str]]:
             f"{figure['most_growth_mb']:+.1f} MB ({held})",
         ],
         [
-            f"{what}: open files, the most at once, likewise",
+            f"{what}: open files, medians, likewise",
             "flat",
-            f"{figure['most_files']:+d} ({files}); a picture or a journal that is just written is one",
+            f"{figure['more_files']:+d} ({files}); the most at once: {most}",
         ],
     ]
 

@@ -31,14 +31,15 @@ def test_a_fault_that_cannot_happen_here_says_why() -> None:
 def test_what_is_no_fault_says_what_was_asked_for_and_what_was_found() -> None:
     memory = {
         "frames": 200_000, "seconds": 500.0, "resident_mb": {"station": [160.0, 161.5], "engine": [140.0, 140.0]},
-        "most_growth_mb": 1.5, "files": {"station": [30, 31], "engine": [21, 21]}, "most_files": 1,
+        "most_growth_mb": 1.5, "files": {"station": [30, 31], "engine": [21, 21]},
+        "most_files": {"station": [32, 33], "engine": [21, 21]}, "more_files": 1,
     }  # fmt: skip
     table = load_table({"engine-killed": FAULT, "endurance": memory}, "2 cores")
     found = {row[0]: row[1:] for row in table["rows"]}
     assert found["200,000 frames at 400 a second: memory of the last tenth less that of the first"] == [
         "under 5 MB", "+1.5 MB (station 160.0 to 161.5, engine 140.0 to 140.0)",
     ]  # fmt: skip
-    assert found["200,000 frames at 400 a second: open files, the most at once, likewise"] == [
-        "flat", "+1 (station 30 to 31, engine 21 to 21); a picture or a journal that is just written is one",
+    assert found["200,000 frames at 400 a second: open files, medians, likewise"] == [
+        "flat", "+1 (station 30 to 31, engine 21 to 21); the most at once: station 32 to 33, engine 21 to 21",
     ]  # fmt: skip
     assert [row[2] for row in table["rows"] if row[0].startswith("SIGTERM")] == ["0.61 s (of 1)"]

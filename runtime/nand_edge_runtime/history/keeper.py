@@ -58,7 +58,7 @@ class Keeper:
         self._taken = threading.Condition()
         self._reached: Position | None = None
         self._thread = threading.Thread(target=self._run, name="history", daemon=True)
-        self._tidy_at = time.monotonic() + _TIDY_EVERY_S
+        self._tidy_at = time.monotonic()  # at once: a station that often starts anew tidies too
         self._ahead = 0
         self._told = ("", "")
         self.damaged = 0

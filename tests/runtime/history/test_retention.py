@@ -84,7 +84,7 @@ def test_another_name_of_the_station_ages_in_the_same_file(open_history: OpenHis
 
 
 def test_the_oldest_go_when_the_file_is_too_large(tmp_path: Path, open_history: OpenHistory, clocks: Clocks) -> None:
-    history = open_history(megabytes=1)
+    history = open_history()
     for number in range(3000):
         write_down(history, make_frame(number), detail="x" * 1000)
     assert history.flushed(20.0)
