@@ -24,15 +24,18 @@ class Histogram:
         low: Smallest value seen, at most 0.
         high: Largest value seen, at least 0.
         counts: int64 [2048], how many values fell into each of as many equal parts of low..high.
+        size: The most values that the tensor had in one run.
     """
 
     low: float = 0.0
     high: float = 0.0
     counts: NDArray[np.int64] | None = None
+    size: int = 0
 
     def widen(self, values: NDArray[np.float32]) -> None:
         """Let the range hold these values; counts start again."""
         self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
+        self.size = max(self.size, values.size)
 
     def count(self, values: NDArray[np.float32]) -> None:
         """Count these values, all within the range."""

@@ -64,13 +64,24 @@ def keep_sensitive(
     rounding: Rounding,
     judge: Judge,
     *,
+    costs: Mapping[str, int],
     allowed: float,
     told: Told,
 ) -> tuple[list[str], float]:
-    """The layers to keep exact so that the error is within what is allowed.
+    """The layers to keep exact so that the error is within what is allowed, at little cost.
 
-    The layers are rounded alone, in groups and the worst groups one by one; then the worst are kept, twice as many
-    each time, until the whole is good enough or half of all layers are kept.
+    The layers are rounded alone, in groups and the worst groups one by one. Then those are kept that do most harm for
+    what they cost, twice as many each time, until the whole is good enough or half of all layers are kept; and of these
+    each is rounded after all that can be, the least worth first.
+
+    Args:
+        model: The exact model, with its weights.
+        ranges: Of the values that layers read.
+        rounding: How they are rounded.
+        judge: Measures the error.
+        costs: What each layer costs in a frame where it is exact, by its name, in any unit.
+        allowed: The largest error.
+        told: Told what is being done.
 
     Returns:
         Names of the layers to keep, and the error that is left.
@@ -87,18 +98,28 @@ def keep_sensitive(
     error = error_of(names)
     if error <= allowed:
         return kept, error
-    ranked = _ranking(names, error_of, told)
+    ranked = _ranking(names, error_of, costs, told)
     count = 1
     while error > allowed and 2 * len(kept) < len(names):
         kept = ranked[: min(count, (len(names) + 1) // 2)]
         told(f"keeping {len(kept)} of {len(names)} layers exact (error {error:.3f})")
         error = error_of(set(names) - set(kept))
         count *= 2
+    for name in reversed(kept) if error <= allowed else ():
+        told(f"keeping {len(kept)} of {len(names)} layers exact: fewer?")
+        fewer = [each for each in kept if each != name]
+        if (left := error_of(set(names) - set(fewer))) <= allowed:
+            kept, error = fewer, left
     return kept, error
 
 
-def _ranking(names: Sequence[str], error_of: Callable[[Collection[str]], float], told: Told) -> list[str]:
-    """All layers, those first whose rounding alone does most harm."""
+def _ranking(
+    names: Sequence[str], error_of: Callable[[Collection[str]], float], costs: Mapping[str, int], told: Told
+) -> list[str]:
+    """All layers, those first whose rounding alone does most harm for what it spares.
+
+    Errors of roundings add up as variances do, by their squares.
+    """
     edges = np.linspace(0, len(names), min(_GROUPS, len(names)) + 1).astype(int)
     groups = [list(names[start:end]) for start, end in itertools.pairwise(edges)]
     harm: dict[str, float] = {}
@@ -107,10 +128,10 @@ def _ranking(names: Sequence[str], error_of: Callable[[Collection[str]], float],
         told(f"how sensitive is each layer: group {place + 1} of {len(groups)}")
         errors.append(error_of(group))
         # A layer's share, until it is looked at alone.
-        harm.update(dict.fromkeys(group, errors[-1] / len(group)))
+        harm.update(dict.fromkeys(group, errors[-1] ** 2 / len(group)))
     for place in np.argsort(errors)[::-1][:_GROUPS_TAKEN_APART]:
         if len(groups[place]) > 1:
             for name in groups[place]:
                 told(f"how sensitive is each layer: {name}")
-                harm[name] = error_of([name])
-    return sorted(names, key=lambda name: -harm[name])
+                harm[name] = error_of([name]) ** 2
+    return sorted(names, key=lambda name: -harm[name] / max(costs.get(name, 0), 1))

@@ -22,6 +22,7 @@ from nand_edge_export.precision.rounding import Kind, Rounding, quantise, values
 from nand_edge_export.precision.sensitivity import Judge, keep_sensitive
 
 LAYERS = ["conv_deep", "conv_wide", "matmul_first", "matmul_second"]
+ALIKE = dict.fromkeys(LAYERS, 1000)
 
 
 def ranges_of(model: onnx.ModelProto) -> dict[str, Range]:
@@ -144,10 +145,49 @@ def test_the_layers_that_suffer_most_are_kept() -> None:
     ranges["positive"] = Range(0.0, ranges["positive"].high / 50)
     judge = Judge(model, open_runs(4))
 
-    kept, error = keep_sensitive(model, ranges, Rounding(), judge, allowed=0.05, told=lambda _: None)
+    kept, error = keep_sensitive(model, ranges, Rounding(), judge, costs=ALIKE, allowed=0.05, told=lambda _: None)
 
     assert kept == ["matmul_second"]
     assert error <= 0.05
+
+
+@pytest.mark.parametrize("cheap", ["conv_wide", "matmul_second"])
+def test_of_layers_that_suffer_alike_the_cheap_one_is_kept(cheap: str) -> None:
+    model = small_network()
+    ranges = ranges_of(model)
+    for source, part in (("clamped_2", 0.5), ("positive", 0.7)):
+        ranges[source] = Range(0.0, ranges[source].high * part)
+    judge, rounding = Judge(model, open_runs(4)), Rounding(outputs=False)
+    costs = ALIKE | {cheap: 1}
+
+    kept, error = keep_sensitive(model, ranges, rounding, judge, costs=costs, allowed=0.15, told=lambda _: None)
+
+    assert kept == [cheap]
+    assert error <= 0.15
+
+
+def test_a_layer_costs_its_products_and_the_values_that_it_moves() -> None:
+    side, rows = 16 * 16, 1
+    read = {"conv_deep": 8 * side, "conv_wide": 8 * side, "matmul_first": 8 * side, "matmul_second": 64}
+
+    costs = {layer.name: layer.cost(read[layer.name]) for layer in find_layers(small_network().graph)}
+
+    assert costs == {
+        "conv_deep": side * 8 * 9 + 8 * (8 + 8) * side,
+        "conv_wide": side * 8 * 8 + 8 * (8 + 8) * side,
+        "matmul_first": rows * 8 * side * 64 + 8 * (8 * side + 64),
+        "matmul_second": rows * 64 * 64 + 8 * (64 + 64),
+    }
+
+
+def test_a_convolution_with_strides_has_fewer_positions() -> None:
+    model = small_network()
+    wide = next(place.node for place in places(model.graph) if place.node.name == "conv_wide")
+    wide.attribute.append(onnx.helper.make_attribute("strides", [2, 2]))
+
+    (layer,) = [each for each in find_layers(model.graph) if each.name == "conv_wide"]
+
+    assert layer.cost(8 * 16 * 16) == 64 * 8 * 8 + 8 * (8 * 256 + 8 * 64)
 
 
 def test_a_percentile_cuts_what_is_rare() -> None:
