@@ -15,10 +15,11 @@ from nand_edge_export.precision.static import calibrated
 def to_unsigned(model: onnx.ModelProto, request: Request) -> Lowered:
     """Unsigned activations and signed weights a channel, which x86 CPUs multiply fastest (VNNI, AMX).
 
-    The search of a PatchCore's memory is done in integers, too, and decided in fp32.
+    The search of a PatchCore's memory is done in integers, too, and decided in fp32. ONNX Runtime turns values about
+    between convolutions in fp32 and in integers, so that few dear ones in integers cost more than they spare.
     """
     for_onnx = request.target is Target.ONNX
-    lowered = calibrated(model, request, Rounding(outputs=for_onnx))
+    lowered = calibrated(model, request, Rounding(outputs=for_onnx), by_cost=not for_onnx)
     if not (search_in_int8(model) if for_onnx else nearest_in_int8(model)):
         return lowered
     return Lowered(model, {**lowered.lowered_by, "memory_search": "int8, then exact where it decides"})

@@ -64,22 +64,22 @@ def keep_sensitive(
     rounding: Rounding,
     judge: Judge,
     *,
-    costs: Mapping[str, int],
+    costs: Mapping[str, int] | None = None,
     allowed: float,
     told: Told,
 ) -> tuple[list[str], float]:
-    """The layers to keep exact so that the error is within what is allowed, at little cost.
+    """The layers to keep exact so that the error is within what is allowed.
 
-    The layers are rounded alone, in groups and the worst groups one by one. Then those are kept that do most harm for
-    what they cost, twice as many each time, until the whole is good enough or half of all layers are kept; and of these
-    each is rounded after all that can be, the least worth first.
+    The layers are rounded alone, in groups and the worst groups one by one; then the worst are kept, twice as many
+    each time, until the whole is good enough or half of all layers are kept. Where costs are known, the worst are those
+    that do most harm for what they cost, and of these each is rounded after all that can be, the least worth first.
 
     Args:
         model: The exact model, with its weights.
         ranges: Of the values that layers read.
         rounding: How they are rounded.
         judge: Measures the error.
-        costs: What each layer costs in a frame where it is exact, by its name, in any unit.
+        costs: What each layer costs in a frame where it is exact, by its name, in any unit; None if that is not known.
         allowed: The largest error.
         told: Told what is being done.
 
@@ -98,14 +98,14 @@ def keep_sensitive(
     error = error_of(names)
     if error <= allowed:
         return kept, error
-    ranked = _ranking(names, error_of, costs, told)
+    ranked = _ranking(names, error_of, costs or {}, told)
     count = 1
     while error > allowed and 2 * len(kept) < len(names):
         kept = ranked[: min(count, (len(names) + 1) // 2)]
         told(f"keeping {len(kept)} of {len(names)} layers exact (error {error:.3f})")
         error = error_of(set(names) - set(kept))
         count *= 2
-    for name in reversed(kept) if error <= allowed else ():
+    for name in reversed(kept) if costs and error <= allowed else ():
         told(f"keeping {len(kept)} of {len(names)} layers exact: fewer?")
         fewer = [each for each in kept if each != name]
         if (left := error_of(set(names) - set(fewer))) <= allowed:
@@ -116,7 +116,7 @@ def keep_sensitive(
 def _ranking(
     names: Sequence[str], error_of: Callable[[Collection[str]], float], costs: Mapping[str, int], told: Told
 ) -> list[str]:
-    """All layers, those first whose rounding alone does most harm for what it spares.
+    """All layers, those first whose rounding alone does most harm, for what it spares where that is known.
 
     Errors of roundings add up as variances do, by their squares.
     """

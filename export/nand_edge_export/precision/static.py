@@ -23,8 +23,15 @@ _RANGE = "extremes"
 _FRAMES_TO_JUDGE = 4
 
 
-def calibrated(model: onnx.ModelProto, request: Request, rounding: Rounding) -> Lowered:
+def calibrated(model: onnx.ModelProto, request: Request, rounding: Rounding, *, by_cost: bool = False) -> Lowered:
     """Round a model's layers as `rounding` says, those that can bear it; the model changes in place.
+
+    Args:
+        model: The exact model, with its weights.
+        request: What is built.
+        rounding: How values are rounded.
+        by_cost: Whether the target spares a layer's cost by rounding it, whatever stands beside it; then layers are
+            kept for little cost.
 
     Raises:
         NandEdgeError: No frames are given, or the model has no layer that could be rounded.
@@ -51,8 +58,11 @@ def calibrated(model: onnx.ModelProto, request: Request, rounding: Rounding) -> 
     told("how sensitive is each layer")
     places = np.unique(np.linspace(0, len(inputs) - 1, min(_FRAMES_TO_JUDGE, len(inputs))).round().astype(int))
     judge = Judge(model, [inputs[place] for place in places], fused=rounding.kind is not Kind.FLOAT8)
-    costs = {layer.name: layer.cost(histograms[layer.source].size) for layer in layers if layer.source in histograms}
-    kept, error = keep_sensitive(model, ranges, rounding, judge, costs=costs, allowed=options.allowed_error, told=told)
+    sizes = {name: histogram.size for name, histogram in histograms.items()}
+    costs = {layer.name: layer.cost(sizes[layer.source]) for layer in layers if layer.source in sizes}
+    kept, error = keep_sensitive(
+        model, ranges, rounding, judge, costs=costs if by_cost else None, allowed=options.allowed_error, told=told
+    )
     rounded = quantise(model, [layer for layer in find_layers(model.graph) if layer.name not in kept], ranges, rounding)
     return Lowered(
         model,

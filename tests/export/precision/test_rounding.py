@@ -145,7 +145,7 @@ def test_the_layers_that_suffer_most_are_kept() -> None:
     ranges["positive"] = Range(0.0, ranges["positive"].high / 50)
     judge = Judge(model, open_runs(4))
 
-    kept, error = keep_sensitive(model, ranges, Rounding(), judge, costs=ALIKE, allowed=0.05, told=lambda _: None)
+    kept, error = keep_sensitive(model, ranges, Rounding(), judge, allowed=0.05, told=lambda _: None)
 
     assert kept == ["matmul_second"]
     assert error <= 0.05
