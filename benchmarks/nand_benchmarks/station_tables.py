@@ -99,11 +99,8 @@ def _one_source(figure: Mapping[str, Any]) -> list[list[str]]:
 def _endurance(figure: Mapping[str, Any]) -> list[list[str]]:
     rate = figure["frames"] / figure["seconds"]
     what = f"{figure['frames']:,} frames at {rate:.0f} a second"
-    held = ", ".join(f"{name} {first:.1f} to {last:.1f}" for name, (first, last) in figure["resident_mb"].items())
-    files, most = (
-        ", ".join(f"{name} {first} to {last}" for name, (first, last) in figure[key].items())
-        for key in ("files", "most_files")
-    )
+    held = _of_each(figure["resident_mb"], ".1f")
+    files, most = _of_each(figure["files"]), _of_each(figure["most_files"])
     return [
         [
             f"{what}: memory of the last tenth less that of the first",
@@ -116,6 +113,11 @@ def _endurance(figure: Mapping[str, Any]) -> list[list[str]]:
             f"{figure['more_files']:+d} ({files}); the most at once: {most}",
         ],
     ]
+
+
+def _of_each(pairs: Mapping[str, Sequence[float]], form: str = "") -> str:
+    """What each process held in the first and in the last tenth, in a format's notation."""
+    return ", ".join(f"{name} {first:{form}} to {last:{form}}" for name, (first, last) in pairs.items())
 
 
 def _page_load(figure: Mapping[str, Any]) -> list[list[str]]:

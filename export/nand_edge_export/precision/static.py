@@ -58,11 +58,11 @@ def calibrated(model: onnx.ModelProto, request: Request, rounding: Rounding, *, 
     told("how sensitive is each layer")
     places = np.unique(np.linspace(0, len(inputs) - 1, min(_FRAMES_TO_JUDGE, len(inputs))).round().astype(int))
     judge = Judge(model, [inputs[place] for place in places], fused=rounding.kind is not Kind.FLOAT8)
-    sizes = {name: histogram.size for name, histogram in histograms.items()}
-    costs = {layer.name: layer.cost(sizes[layer.source]) for layer in layers if layer.source in sizes}
-    kept, error = keep_sensitive(
-        model, ranges, rounding, judge, costs=costs if by_cost else None, allowed=options.allowed_error, told=told
-    )
+    costs = None
+    if by_cost:
+        seen = [layer for layer in layers if layer.source in histograms]
+        costs = {layer.name: layer.cost(histograms[layer.source].size) for layer in seen}
+    kept, error = keep_sensitive(model, ranges, rounding, judge, costs=costs, allowed=options.allowed_error, told=told)
     rounded = quantise(model, [layer for layer in find_layers(model.graph) if layer.name not in kept], ranges, rounding)
     return Lowered(
         model,
