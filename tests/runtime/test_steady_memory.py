@@ -47,6 +47,9 @@ def test_python_keeps_nothing_of_a_frame(inspector: Inspector, spot: Spot) -> No
 @pytest.mark.skipif(sys.platform != "linux", reason="a process's memory is read by Linux's means")
 def test_the_engine_keeps_nothing_of_a_frame(inspector: Inspector, spot: Spot) -> None:
     judge(inspector, spot, 200)
-    before = resident_bytes()
-    judge(inspector, spot, FRAMES)
-    assert resident_bytes() - before < 4 << 20, "bytes; keeping the maps of one frame in a hundred would be more"
+    grown = []
+    for _ in range(3):  # what a frame leaves behind grows in each; what tests before this one still let go of, in one
+        before = resident_bytes()
+        judge(inspector, spot, FRAMES)
+        grown.append(resident_bytes() - before)
+    assert min(grown) < 4 << 20, "bytes; keeping the maps of one frame in a hundred would be more"

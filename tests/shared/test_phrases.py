@@ -361,10 +361,13 @@ def test_what_is_fine_is_not_taken_for_what_must_be_rejected() -> None:
 
 @pytest.mark.parametrize("word", ["be ", "not ", "and ", "fine ", "as a ", "is not ", "on the ", "a , ", "missing "])
 def test_words_repeated_without_end_take_no_time(word: str) -> None:
-    begun = time.perf_counter()
-    with contextlib.suppress(NandEdgeError):
-        phrases_for((word * MAX_CHARACTERS)[: MAX_CHARACTERS - 6] + " stain", "tile")
-    assert time.perf_counter() - begun < 1.0
+    took = []
+    for _ in range(3):  # an expression that looks back and back takes minutes each time; a busy machine, seconds once
+        begun = time.thread_time()
+        with contextlib.suppress(NandEdgeError):
+            phrases_for((word * MAX_CHARACTERS)[: MAX_CHARACTERS - 6] + " stain", "tile")
+        took.append(time.thread_time() - begun)
+    assert min(took) < 1.0, "seconds of this thread's own"
 
 
 WORDS = st.one_of(
