@@ -51,10 +51,11 @@ def test_frames_of_a_folder_without_a_pace_have_their_whole_deadline_when_their_
     feed = feed_of(source=str(tmp_path), deadline_ms=100)
     assert feed.until(lambda: feed.feed.status().facts["queue"] == 1)
     time.sleep(0.15)
+    looked = time.monotonic()
     deadline = feed.feed.peek_deadline()
     assert deadline is not None
-    assert deadline > time.monotonic() + 0.05
-    assert feed.take(1)[0].taken > time.monotonic() - 0.1
+    assert deadline >= looked + 0.1
+    assert feed.take(1)[0].taken >= looked
 
 
 def test_with_a_pace_deadlines_count_from_when_a_frame_was_due(

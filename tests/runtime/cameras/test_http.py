@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from camera_feeds import FeedOf
 from camera_server import CameraServer, Mood
+from pace import within
 
 from nand_edge_runtime.station.states import PartState
 
@@ -74,9 +75,8 @@ def test_a_camera_that_dies_and_comes_back(feed_of: FeedOf) -> None:
     assert feed.until_state(PartState.RECONNECTING)
     time.sleep(0.5)
     camera = CameraServer(port=camera.port)
-    began = time.monotonic()
-    assert feed.until_state(PartState.RUNNING)
-    assert time.monotonic() - began < 5.0
+    with within(5.0):
+        assert feed.until_state(PartState.RUNNING)
     numbers = [frame.key.number for frame in feed.take(20)]
     assert numbers == sorted(set(numbers)), "numbers go on over the outage"
     camera.die()
@@ -89,9 +89,8 @@ def test_it_can_be_stopped_within_a_second_whatever_the_camera_does(
     camera_server.mood = mood
     feed = feed_of(source=camera_server.address)
     assert feed.until(lambda: camera_server.clients > 0 or feed.feed.status().state is PartState.RECONNECTING)
-    began = time.monotonic()
-    feed.feed.stop()
-    assert time.monotonic() - began < 1.0
+    with within(1.0):
+        feed.feed.stop()
     assert feed.feed.status().state is PartState.STOPPED
     given = feed.feed.status().facts["frames"]
     time.sleep(0.1)

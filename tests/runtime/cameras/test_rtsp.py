@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from camera_feeds import FeedOf
+from pace import within
 
 from nand_benchmarks.line.code import read_code
 from nand_benchmarks.line.ledger import read_ledger
@@ -63,9 +64,8 @@ def test_a_camera_that_is_killed_and_started_again(camera: Camera, port: int, fe
     process.kill()
     assert feed.until_state(PartState.RECONNECTING)
     camera()
-    began = time.monotonic()
-    assert feed.until_state(PartState.RUNNING)
-    assert time.monotonic() - began < 10.0
+    with within(10.0):
+        assert feed.until_state(PartState.RUNNING)
     assert len(feed.take(5)) == 5
 
 
@@ -75,9 +75,8 @@ def test_a_camera_that_hangs(camera: Camera, port: int, feed_of: FeedOf) -> None
     feed.take(3)
     process.send_signal(signal.SIGSTOP)
     assert feed.until_state(PartState.RECONNECTING)
-    began = time.monotonic()
-    feed.feed.stop()
-    assert time.monotonic() - began < 1.0
+    with within(1.0):
+        feed.feed.stop()
 
 
 def test_stale_frames_do_not_pile_up(camera: Camera, port: int, feed_of: FeedOf, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from pace import within
 
 from nand_edge_runtime.cameras import Camera, CameraError, CameraSettings, EndOfSourceError, Taken
 from nand_edge_runtime.cameras.threaded import ThreadHost
@@ -82,10 +83,8 @@ def test_a_hang_is_told_in_time_and_the_frame_that_it_held_is_not_lost(
     host.open()
     names = [read(host) for _ in range(3)]
     camera.goes_on.clear()
-    began = time.monotonic()
-    with pytest.raises(CameraError, match="no sign of life"):
+    with within(5.0), pytest.raises(CameraError, match="no sign of life"):
         read_on(host, names)
-    assert time.monotonic() - began < 5.0
     threads = threading.active_count()
     for _ in range(3):
         host.open()
@@ -104,9 +103,8 @@ def test_it_can_be_closed_while_the_driver_hangs(host: ThreadHost, camera: Numbe
     host.open()
     read(host)
     camera.goes_on.clear()
-    began = time.monotonic()
-    host.close()
-    assert time.monotonic() - began < 0.5
+    with within(0.5):
+        host.close()
 
 
 @pytest.mark.parametrize("error", [CameraError("no answer"), RuntimeError("from a driver")])

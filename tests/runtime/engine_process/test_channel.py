@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pace import within
 
 from nand_edge_runtime.engine_process.channel import Channel, ChannelClosedError
 
@@ -72,8 +73,9 @@ def test_open_files_come_with_their_message() -> None:
 def test_waiting_ends_with_its_time() -> None:
     _, far = both_ends()
     started = time.monotonic()
-    assert far.receive(0.05) is None
-    assert 0.04 < time.monotonic() - started < 1.0
+    with within(1.0):
+        assert far.receive(0.05) is None
+    assert time.monotonic() - started > 0.04
 
 
 def test_whether_something_came_is_known_without_taking_it() -> None:
@@ -97,10 +99,8 @@ def test_the_other_sides_end_is_heard() -> None:
 def test_shutting_down_wakes_whoever_waits() -> None:
     _, far = both_ends()
     threading.Timer(0.05, far.shut_down).start()
-    started = time.monotonic()
-    with pytest.raises(ChannelClosedError):
+    with within(2.0), pytest.raises(ChannelClosedError):
         far.receive(10.0)
-    assert time.monotonic() - started < 2.0
 
 
 def test_what_is_no_message_is_refused() -> None:

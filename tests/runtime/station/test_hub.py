@@ -8,6 +8,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pace import within
 
 from nand_edge_runtime.station.hub import Changed, Dropped, Event, Hub, StateChanged
 from nand_edge_runtime.station.states import StationState
@@ -71,8 +72,9 @@ def test_a_subscription_is_for_the_kinds_that_it_wants() -> None:
     hub.publish(Dropped("top"))
     assert subscription.get(1.0) == Dropped("top")
     started = time.monotonic()
-    assert subscription.get(0.05) is None
-    assert 0.04 < time.monotonic() - started < 1.0
+    with within(1.0):
+        assert subscription.get(0.05) is None
+    assert time.monotonic() - started > 0.04
     subscription.close()
     hub.publish(Dropped("top"))
     assert subscription.get(0.0) is None

@@ -1,0 +1,46 @@
+"""How long something takes, without the moments in which the machine gave this process no time at all."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_LOOK_S = 0.01
+# A thread that only sleeps and wakes so much late was held up with all others: by the machine, or by a collection of
+# garbage in a process that has run a thousand tests.
+_HELD_UP_S = 0.05
+
+
+@contextmanager
+def within(seconds: float, why: str = "") -> Iterator[None]:
+    """What stands in the block takes less than this, for tests of what must not wait.
+
+    Args:
+        seconds: At most, without the moments in which not even a sleeping thread could wake.
+        why: Said when it takes longer.
+    """
+    ended = threading.Event()
+    held_up = 0.0
+
+    def look() -> None:
+        nonlocal held_up
+        last, over = time.monotonic(), False
+        while not over:
+            over = ended.wait(_LOOK_S)
+            now = time.monotonic()
+            late = now - last - _LOOK_S
+            held_up += late if late > _HELD_UP_S else 0.0
+            last = now
+
+    looking = threading.Thread(target=look, name="pace", daemon=True)
+    looking.start()
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        took = time.monotonic() - began
+        ended.set()
+        looking.join()
+    assert took - held_up < seconds, why or f"it took {took:.2f} s, of which all was held up for {held_up:.2f} s"
