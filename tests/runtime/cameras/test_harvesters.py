@@ -78,8 +78,9 @@ def number(frame: Taken) -> int:
 def test_frames_come_in_the_pace_that_was_set(opened: Callable[..., Camera]) -> None:
     camera = opened(source="VikyTL_DEV_green", frames_per_second=50, buffers=24, width=320, height=240)
     begun = time.monotonic()
-    taken = frames(camera, 40)
-    assert 0.7 < time.monotonic() - begun < 5.0
+    with within(5.0):
+        taken = frames(camera, 40)
+    assert time.monotonic() - begun > 0.7
     assert not any(frame.fault for frame in taken)
     assert [number(frame) for frame in taken] == list(range(1, 41))
     assert {frame.image.shape for frame in taken} == {(240, 320, 3)}
@@ -200,11 +201,12 @@ def test_waiting_for_a_frame_leaves_the_rest_of_the_program_its_time(opened: Cal
     thread = threading.Thread(target=others, daemon=True)
     thread.start()
     begun = time.monotonic()
-    assert camera.read(0.3) is None
+    with within(1.0):
+        assert camera.read(0.3) is None
     beside, waited = turns, time.monotonic() - begun
     ended.set()
     thread.join(5)
-    assert 0.29 < waited < 1.0
+    assert waited > 0.29
     assert beside > 5, "none, where the binding waits"
 
 
