@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 import time
 from collections.abc import Iterator
@@ -44,3 +45,8 @@ def within(seconds: float, why: str = "") -> Iterator[None]:
         ended.set()
         looking.join()
     assert took - held_up < seconds, why or f"it took {took:.2f} s, of which all was held up for {held_up:.2f} s"
+
+
+def hold_up(seconds: float) -> None:
+    """Let no thread of this process run for so long, as when the machine stands still; not on Windows."""
+    ctypes.PyDLL(None).usleep(int(seconds * 1e6))

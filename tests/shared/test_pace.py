@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
 import sys
 import time
 
 import pytest
-from pace import within
+from pace import hold_up, within
 
 
 def test_waiting_counts() -> None:
-    with pytest.raises(AssertionError, match="it took 0"), within(0.2):
-        time.sleep(0.3)
+    with pytest.raises(AssertionError, match="it took"), within(0.1):
+        time.sleep(1.0)
 
 
 def test_what_fails_inside_is_told_as_it_is() -> None:
@@ -20,8 +19,7 @@ def test_what_fails_inside_is_told_as_it_is() -> None:
         raise ValueError("inside")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="it sleeps by the C library")
+@pytest.mark.skipif(sys.platform == "win32", reason="it is held up by a function of POSIX")
 def test_what_holds_up_all_threads_does_not_count() -> None:
-    asleep_with_the_interpreter = ctypes.PyDLL(None).usleep
     with within(0.2):
-        asleep_with_the_interpreter(500_000)
+        hold_up(0.5)

@@ -30,6 +30,7 @@ from nand_edge_runtime.engine_process.shared_pool import SharedPool
 from nand_edge_runtime.station.frames import CameraFrame, FrameKey
 from nand_edge_runtime.station.hub import Dropped, Entered, Event, Hub, PartChanged
 from nand_edge_runtime.station.states import PartState, PartStatus
+from nand_edge_runtime.watch import Watch
 
 _LOG = logging.getLogger(__name__)
 
@@ -171,7 +172,7 @@ class CameraFeed:
     def _read_on(self, host: Host) -> None:
         """Take the camera's frames until the station stops."""
         camera = self._camera
-        waits_since = time.monotonic()
+        waits_since, watch = time.monotonic(), Watch()
         while not self._stopping.is_set():
             taken = host.read(_POLL_S)
             if taken is not None:
@@ -182,7 +183,7 @@ class CameraFeed:
                 waits_since = time.monotonic()
             elif not self._is_free:
                 self._runs()
-            elif time.monotonic() - waits_since > camera.read_timeout_s:
+            elif watch.silent_s(waits_since) > camera.read_timeout_s:
                 raise CameraError(f"no frame for {camera.read_timeout_s:g} s")
 
     def _enter_taken(self, taken: Taken) -> None:

@@ -19,6 +19,7 @@ from nand_edge_runtime.cameras.settings import CameraSettings
 from nand_edge_runtime.engine_process.channel import Channel, ChannelClosedError
 from nand_edge_runtime.engine_process.shared_block import SharedBlock
 from nand_edge_runtime.engine_process.shared_pool import SharedPool
+from nand_edge_runtime.watch import Watch
 
 _START = "from nand_edge_runtime.cameras.camera_process import main; main()"
 _IMPORTS_S = 30.0
@@ -26,9 +27,6 @@ _IMPORTS_S = 30.0
 
 _CLOSE_S = 0.3
 """How long the driver may take to close its device before its process is ended."""
-
-_AWAY_S = 0.5
-"""Nobody read for so long: what the process said meanwhile is still to be heard, and it was not silent."""
 
 
 class ProcessHost(Host):
@@ -48,7 +46,7 @@ class ProcessHost(Host):
         self._unused: int | None = None
         self._is_ready = False
         self._wish = 0
-        self._sign = self._read_last = 0.0
+        self._sign, self._watch = 0.0, Watch()
 
     def open(self) -> None:
         """Have the camera opened; see `Host`."""
@@ -63,18 +61,11 @@ class ProcessHost(Host):
         except (OSError, ChannelClosedError) as error:
             self._end()
             raise CameraError(f"its process cannot be started: {type(error).__name__}") from None
-        self._sign = self._read_last = time.monotonic()
+        self._sign = time.monotonic()
 
     def read(self, timeout_s: float) -> Taken | None:
         """The next frame; see `Host`."""
-        now = time.monotonic()
-        if now - self._read_last > _AWAY_S:
-            self._sign = now
-        until = now + timeout_s
-        try:
-            return self._next(until)
-        finally:
-            self._read_last = time.monotonic()
+        return self._next(time.monotonic() + timeout_s)
 
     def close(self) -> None:
         """Have the camera closed; see `Host`."""
@@ -161,7 +152,7 @@ class ProcessHost(Host):
             longest_s, doing = self.settings.open_timeout_s, "opens"
         else:
             longest_s, doing = self.settings.read_timeout_s, "reads"
-        if time.monotonic() - self._sign > longest_s:
+        if self._watch.silent_s(self._sign) > longest_s:
             self._end()
             raise CameraError(f"its driver hung while it {doing}: no sign of life for {longest_s:g} s")
 

@@ -11,6 +11,7 @@ from nand_edge.errors import NandEdgeError
 from nand_edge_runtime.cameras.host import Host
 from nand_edge_runtime.cameras.protocol import Camera, CameraError, EndOfSourceError, Recorded, Taken
 from nand_edge_runtime.cameras.settings import CameraSettings
+from nand_edge_runtime.watch import Watch
 
 _POLL_S = 0.1
 _JOIN_S = 0.2
@@ -37,7 +38,7 @@ class ThreadHost(Host):
         self._told: _Told = None
         self._wanted, self._opened = 0, 0
         self._is_closed = self._is_stuck = False
-        self._sign = time.monotonic()
+        self._sign, self._watch = time.monotonic(), Watch()
         self._thread = threading.Thread(target=self._forever, name=f"driver of {settings.name}", daemon=True)
 
     def open(self) -> None:
@@ -86,7 +87,7 @@ class ThreadHost(Host):
         self._camera.recorded(frames)
 
     def _require_life(self) -> None:
-        silent_s = time.monotonic() - self._sign
+        silent_s = self._watch.silent_s(self._sign)
         longest_s = self.settings.read_timeout_s if self.is_open else self.settings.open_timeout_s
         if silent_s > longest_s + _POLL_S:
             self._is_stuck = True

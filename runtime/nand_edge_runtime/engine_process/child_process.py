@@ -157,10 +157,10 @@ class ChildProcess:
             self.answered += 1
             return self._inspections(frames, answer, started)
 
-    def hangs(self, timeout_s: float) -> bool:
-        """Whether it has been at the same frames for longer than this."""
+    def busy_since(self) -> float | None:
+        """Since when it has been at the same frames, seconds of `time.monotonic()`; None where it has answered."""
         since = self._busy_since
-        return since is not None and time.monotonic() - since > timeout_s and not self._channel.has_input()
+        return None if since is None or self._channel.has_input() else since
 
     def died(self) -> bool:
         """Whether it is no longer there."""

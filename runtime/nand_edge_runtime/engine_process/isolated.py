@@ -25,6 +25,7 @@ from nand_edge_runtime.engine_process.standing import Standing
 from nand_edge_runtime.station.frames import CameraFrame
 from nand_edge_runtime.station.records import Reason
 from nand_edge_runtime.station.states import PartState, PartStatus
+from nand_edge_runtime.watch import Watch
 
 _LOG = logging.getLogger(__name__)
 
@@ -187,12 +188,13 @@ class IsolatedEngine:
         self._ready = ready
 
     def _watch(self, child: ChildProcess) -> str:
+        watch = Watch()
         while not self._stopping.is_set():
             self._look.wait(_LOOK_S)
             self._look.clear()
             if child.died():
                 return child.death()
-            if child.hangs(self._settings.hang_timeout_s):
+            if watch.silent_s(child.busy_since()) > self._settings.hang_timeout_s:
                 self._hangs += 1
                 return f"it hung for over {self._settings.hang_timeout_s:g} s and was ended"
         return ""

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from camera_feeds import FeedOf
 from camera_server import CameraServer
-from pace import within
+from pace import hold_up, within
 
 from nand_edge_runtime.cameras.isolated import ProcessHost
 from nand_edge_runtime.station.states import PartState
@@ -82,6 +82,19 @@ def test_a_driver_that_hangs_between_frames(camera_server: CameraServer, feed_of
     assert feed.until_state(PartState.RUNNING)
     assert feed.take(3)
     assert process not in children()
+
+
+def test_a_machine_that_stands_still_is_no_driver_that_hangs(camera_server: CameraServer, feed_of: FeedOf) -> None:
+    feed = feed_of(source=camera_server.address, read_timeout_s=0.5)
+    feed.take(3)
+    (process,) = children()
+    os.kill(process, signal.SIGSTOP)
+    time.sleep(0.05)
+    hold_up(1.2)
+    os.kill(process, signal.SIGCONT)
+    frames = feed.feed.status().facts["frames"]
+    assert feed.until(lambda: feed.feed.status().facts["frames"] >= frames + 10)
+    assert children() == {process}
 
 
 def test_a_driver_that_crashes(camera_server: CameraServer, feed_of: FeedOf) -> None:

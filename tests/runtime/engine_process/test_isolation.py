@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pace import within
+from pace import hold_up, within
 
 from nand_edge.errors import NandEdgeError
 from nand_edge.normality import Normality
@@ -129,6 +129,19 @@ def test_one_that_hangs_is_ended_and_started_again(open_engine: OpenEngine, make
     wait_until(lambda: is_gone(pid))
     wait_until(lambda: judged_again(engine, make_frame()))
     assert engine.status().facts["hangs"] == 1
+
+
+def test_a_machine_that_stands_still_is_no_hang(open_engine: OpenEngine, make_frame: MakeFrame) -> None:
+    engine = open_engine(hang_timeout_s=0.5)
+    pid = pid_of(engine)
+    os.kill(pid, signal.SIGSTOP)
+    assert failure(engine, make_frame(), 0.02).reason is Reason.DEADLINE
+    hold_up(1.0)
+    os.kill(pid, signal.SIGCONT)
+    time.sleep(0.3)
+    assert pid_of(engine) == pid
+    assert engine.status().facts["hangs"] == 0
+    assert engine.inspect([make_frame()], timeout_s=5.0)
 
 
 def test_a_frame_that_waits_longer_than_a_hang_may_last_is_told_so(
