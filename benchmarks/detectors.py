@@ -26,12 +26,11 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from torch.nn import functional
 
 from nand_benchmarks.frames import make_frames, opencv_resize
 from nand_benchmarks.machine import machine
+from nand_benchmarks.settings import progress_bar
 from nand_edge.bundle import PARITY
 from nand_edge.files import whole_file
 from nand_edge.manifest import ThresholdRecord
@@ -275,7 +274,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     order = cases(options.onnx)
     figures = {} if options.again else _measured_before(options.output, options.threads)
     left = [case for case in order if options.only in case.what and case.what not in figures]
-    with tempfile.TemporaryDirectory(prefix="nand-edge-detectors-") as folder, _bar() as progress:
+    with tempfile.TemporaryDirectory(prefix="nand-edge-detectors-") as folder, progress_bar() as progress:
         task = progress.add_task("", total=len(left))
         bench = Bench(
             Path(folder), options.seconds, options.threads, lambda what: progress.update(task, description=what)
@@ -289,17 +288,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             progress.advance(task)
     for row in document(figures, order, options.threads)["rows"]:
         print("  ".join(row))
-
-
-def _bar() -> Progress:
-    columns = (
-        SpinnerColumn(),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
-    return Progress(*columns, console=Console(stderr=True))
 
 
 if __name__ == "__main__":
