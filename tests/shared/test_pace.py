@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 
@@ -12,6 +13,12 @@ from pace import hold_up, within
 def test_waiting_counts() -> None:
     with pytest.raises(AssertionError, match="it took"), within(0.1):
         time.sleep(1.0)
+
+
+def test_work_that_lets_no_other_thread_run_counts() -> None:
+    looks_back_and_back = re.compile(r"(a|a)*b")
+    with pytest.raises(AssertionError, match="it took"), within(0.1):
+        looks_back_and_back.match("a" * 23)
 
 
 def test_what_fails_inside_is_told_as_it_is() -> None:
